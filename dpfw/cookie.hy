@@ -1,0 +1,78 @@
+"The cookie: the secret that both ends of a session must hold.
+
+It is ``$DPFW_COOKIE``, else what stands in the file ``$DPFW_COOKIE_FILE``,
+else in ``~/.config/dpfw/cookie`` (under ``$XDG_CONFIG_HOME`` where that is
+set). The file is made on first use. The cookie never stands on a command line
+or in a log."
+
+(import
+  os
+  pathlib [Path]
+  secrets
+  stat
+  dpfw.errors [CookieError])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  SHORTEST 16    ; characters
+  NEW-BYTES 32)  ; of randomness in a cookie that is made here
+
+
+(defn cookie []
+  "The cookie of this user, as bytes. Makes one where there is none.
+
+  Raises `CookieError` when there is a cookie that cannot be used: a file that
+  cannot be read or that others can read, or fewer than 16 characters."
+  (setv given (os.environ.get "DPFW_COOKIE"))
+  (if (is given None)
+    (read-or-make (cookie-file))
+    (checked given "DPFW_COOKIE")))
+
+(defn cookie-file []
+  "The path of the file with the cookie, whether or not it exists."
+  (setv named (os.environ.get "DPFW_COOKIE_FILE")
+        config (or (os.environ.get "XDG_CONFIG_HOME") "~/.config"))
+  (.expanduser (if named
+                 (Path named)
+                 (/ (Path config) "dpfw" "cookie"))))
+
+(defn read-or-make [path]
+  (try
+    (unless (.exists path)
+      (make path))
+    (with [f (open path :encoding "utf-8")]
+      (check-mode path (os.fstat (.fileno f)))
+      (checked (.read f) path))
+    (except [e [OSError UnicodeDecodeError]]
+      (when (isinstance e CookieError)
+        (raise))
+      (raise (CookieError f"the cookie file {path} cannot be read: {e}") :from e))))
+
+(defn make [path]
+  "Create the file with a new cookie, readable by its owner alone. Of several
+  processes that do so at once, one wins and all then read its cookie."
+  (.mkdir path.parent :parents True :exist-ok True :mode 0o700)
+  ; The file gets its name when it is complete: no other process can read the
+  ; half of it.
+  (setv draft (.with-name path f"{path.name}.{(secrets.token-hex 8)}"))
+  (try
+    (with [f (open (os.open draft (| os.O-CREAT os.O-EXCL os.O-WRONLY) 0o600) "w")]
+      (.write f (+ (secrets.token-hex NEW-BYTES) "\n")))
+    (try
+      (os.link draft path)
+      (except [FileExistsError]))
+    (finally
+      (.unlink draft :missing-ok True))))
+
+(defn check-mode [path status]
+  (when (& status.st-mode (| stat.S-IRWXG stat.S-IRWXO))
+    (raise (CookieError
+      f"others can read the cookie file {path}; type: chmod 600 {path}"))))
+
+(defn checked [text source]
+  (setv text (.strip text))
+  (when (< (len text) SHORTEST)
+    (raise (CookieError (+
+      f"the cookie in {source} has {(len text)} characters and needs {SHORTEST}; make one with: "
+      "python3 -c 'import secrets; print(secrets.token_hex(32))'"))))
+  (.encode text))

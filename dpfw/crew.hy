@@ -1,0 +1,86 @@
+"The crew: threads that wait, parked, for something to do.
+
+Waking a parked thread takes a third of the time that starting one takes."
+
+(import
+  logging
+  queue
+  threading
+  time)
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  log (logging.getLogger __name__)
+  PARKED 10)  ; seconds that a thread waits, parked, before it ends
+
+(defclass Crew []
+  "Runs procedures in daemon threads, as many at once as there are procedures."
+
+  (defn __init__ [self name]
+    (setv
+      self.name name
+      self.lock (threading.Lock)
+      self.orders (queue.SimpleQueue)
+      self.parked 0        ; threads that wait and have no order coming
+      self.threads (set)
+      self.closed False))
+
+  (defn run [self procedure #* arguments]
+    "Call ``procedure`` in a thread of the crew. What it raises is logged.
+    Answers False, and does nothing, if the crew is closed."
+    (setv order #(procedure arguments))
+    (with [_ self.lock]
+      (when self.closed
+        (return False))
+      (setv thread (unless self.parked
+        (threading.Thread :target self.work :args #(order) :name self.name :daemon True)))
+      (if thread
+        (.add self.threads thread)
+        (-= self.parked 1)))
+    (if thread
+      (.start thread)
+      (.put self.orders order))
+    True)
+
+  (defn work [self order]
+    (while order
+      (setv [procedure arguments] order)
+      (try
+        (procedure #* arguments)
+        (except [Exception]
+          (log.exception "in a thread of %s" self.name)))
+      ; Keeps nothing alive while it is parked.
+      (del procedure arguments order)
+      (setv order (.await-order self)))
+    (with [_ self.lock]
+      (.discard self.threads (threading.current-thread))))
+
+  (defn await-order [self]
+    (with [_ self.lock]
+      (when self.closed
+        (return None))
+      (+= self.parked 1))
+    (try
+      (.get self.orders :timeout PARKED)
+      (except [queue.Empty]
+        (with [_ self.lock]
+          (when self.parked
+            (-= self.parked 1)
+            (return None)))
+        ; An order was given in that moment; it is in the queue, or about to be.
+        (.get self.orders))))
+
+  (defn close [self [timeout 5]]
+    "Let every thread end that has nothing to do; wait at most ``timeout``
+    seconds for the others. Returns the threads that still run. Idempotent."
+    (with [_ self.lock]
+      (setv self.closed True)
+      (for [_ (range self.parked)]
+        (.put self.orders None))
+      (setv self.parked 0
+            others (- self.threads #{(threading.current-thread)})))
+    (setv deadline (+ (time.monotonic) timeout))
+    (for [thread others]
+      (when thread.ident
+        (.join thread (max 0 (- deadline (time.monotonic))))))
+    (sfor  thread others  :if (.is-alive thread)  thread)))

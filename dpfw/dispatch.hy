@@ -1,0 +1,368 @@
+"Dispatch: the slaves that a master has, who is idle, and what waits in line.
+
+A task that is made goes to an idle slave at once, sent by the thread that made
+it; a thread of the crew then runs the local procedure. When that task is over,
+the same thread sends the slave the next task in line. So a task costs no more
+than one wake-up of a parked thread, and an idle slave costs no thread."
+
+(import
+  atexit
+  collections [deque]
+  concurrent.futures [CancelledError]
+  logging
+  threading
+  weakref [WeakValueDictionary]
+  dpfw.errors [MasterClosed SlaveLost]
+  dpfw.network [pauses]
+  dpfw.node [Node]
+  dpfw.ports [read-result]
+  dpfw.promise [force]
+  dpfw.sexp [write-remote]
+  dpfw.task [Task]
+  dpfw.wire [HANG-UP])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv log (logging.getLogger __name__))
+
+
+(defclass Slave []
+  "A slave, as its master sees it. ``session`` is the id of its process,
+  ``address`` where it is; ``lost`` says that it is gone, ``busy`` that it has a
+  task."
+
+  (defn __init__ [self session]
+    (setv
+      self.session session
+      self.address None
+      self.connection None
+      self.dialled None    ; the host and port to dial it at again, or None
+      self.through None    ; the address of ours that it dialled
+      self.lost True
+      self.busy False
+      self.tasks (deque))) ; that wait for this slave
+
+  (defn __repr__ [self]
+    (setv state (cond self.lost "lost"  self.busy "busy"  True "idle"))
+    f"<slave {(cut self.session 8)} at {self.address}, {state}>"))
+
+
+(defclass Master [Node]
+  "A master's end of the network. The ``dpfw-…`` functions act on one default
+  master; make your own to have several. ::
+
+    (with [m (Master)]
+      (.connect m \"node-b\" 10000)
+      (force (.make-task m '(fn [i o] (+ 2 3)) read-result)))"
+
+  (setv role "master")
+
+  (defn __init__ [self]
+    (.__init__ (super))
+    (setv
+      self.change (threading.Condition self.lock)  ; of who is there and idle
+      self.by-session {}      ; session id -> connected slave, in order of joining
+      self.known (WeakValueDictionary)  ; session id -> slave, lost ones too
+      self.idle {}            ; idle slaves -> None, the longest idle first
+      self.line (deque)       ; tasks that wait for any slave
+      self.initial []         ; remotes that every slave runs first
+      self.redialling #{}))   ; the addresses being dialled again
+
+  ;; Who is there
+
+  (defn serve [self port [backlog 100] [host None]]
+    "Listen for slaves that dial in. Blocks until the master is closed."
+    (setv address (.listen self port backlog host))
+    (try
+      (.wait self)
+      (finally
+        (.unlisten self address))))
+
+  (defn connect [self host port]
+    "Dial a slave server; returns the `Slave`, connected and authenticated.
+    Dials again, until the master is closed, when the slave goes away."
+    (setv [connection session] (.dial self host port))
+    (.join self connection session :dialled #(host port)))
+
+  (defn slaves [self]
+    "Every connected slave, in the order in which they joined."
+    (with [_ self.lock]
+      (list (.values self.by-session))))
+
+  (defn get-slave [self [wait True]]
+    "An idle slave, not reserved: the one that has been idle longest. With none
+    idle, waits, or returns None if ``wait`` is false."
+    (with [_ self.change]
+      (while True
+        (.check-open self)
+        (for [slave self.idle]
+          (return slave))
+        (unless wait
+          (return None))
+        (.warn-if-alone self)
+        (.wait self.change))))
+
+  (defn check-open [self]
+    (when (.is-set self.closed)
+      (raise (MasterClosed "this master has left the network; make another"))))
+
+  ;; Tasks
+
+  (defn make-task [self remote local [slave None] * [timeout None] [retries 0]]
+    "See `dpfw-make-task`."
+    (unless (callable local)
+      (raise (TypeError
+        f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
+    (setv task (Task (remote-text remote) local slave timeout retries))
+    (.submit self task)
+    task.promise)
+
+  (defn parallel [self tasks]
+    "See `dpfw-parallel`."
+    (force-all (lfor  [remote local] tasks  (.make-task self remote local))))
+
+  (defn broadcast [self remote]
+    "See `dpfw-broadcast`."
+    (force-all (lfor  slave (.slaves self)  (.make-task self remote read-result slave))))
+
+  (defn on-connect [self remote]
+    "See `dpfw-on-connect`."
+    (setv text (remote-text remote))
+    (with [_ self.lock]
+      (.append self.initial text)
+      (setv slaves (.slaves self)))
+    (force-all (lfor  slave slaves  (.make-task self text read-result slave))))
+
+  (defn close [self]
+    "Leave the network. Tasks that are not done end with `MasterClosed`.
+    Idempotent."
+    (with [_ self.change]
+      (.set self.closed)
+      (setv waiting [#* self.line  #* (gfor  s (.values self.by-session)  t s.tasks  t)])
+      (.clear self.line)
+      (for [slave (.values self.by-session)]
+        (.clear slave.tasks))
+      (.notify-all self.change))
+    (for [task waiting]
+      (.fail task.promise (closed-error)))
+    (.close (super))
+    (atexit.unregister self.close))
+
+  ;; Dispatch
+
+  (defn submit [self task]
+    "Hand a task to the slave that it is for, if that is idle, or put it in line."
+    (with [_ self.lock]
+      (.check-open self)
+      (setv slave (or task.slave (next (iter self.idle) None)))
+      (cond
+        (and slave slave.lost)
+          (setv lost True)
+        (in slave self.idle)
+          (do
+            (.pop self.idle slave)
+            (setv slave.busy True))
+        True
+          (do
+            (.append (if slave slave.tasks self.line) task)
+            (.warn-if-alone self)
+            (return))))
+    (if slave.lost
+      (.fail task.promise (lost-before slave))
+      (.hand-over self slave task)))
+
+  (defn hand-over [self slave task]
+    "Send a task to a slave that was taken for it, and run what follows in a
+    thread of the crew."
+    (setv task (.begin-next self slave task))
+    (when (and task (not (.run self.crew self.attend slave task)))
+      (.fail task.promise (closed-error))))
+
+  (defn attend [self slave task]
+    "Play one task after the other with a slave, as long as there are any."
+    (while task
+      (setv [end what] (.play task)
+            lost (or (is end Task.lost) (.hung-up slave.connection))
+            ; The slave has its next task before this one's result is told.
+            following (if lost (.lose self slave) (.begin-next self slave)))
+      (.conclude self task end what)
+      (setv task following)))
+
+  (defn begin-next [self slave [task None]]
+    "Send a slave its next task, this one or the first in line; returns it, or
+    None when there is none or the slave is lost."
+    (while True
+      (setv task (or task (.take-task self slave)))
+      (unless task
+        (return None))
+      (try
+        (when (.begin task slave.connection self.lookout)
+          (return task))
+        (except [e OSError]
+          (.lose self slave)
+          (.put-back self task e)
+          (return None))
+        (except [BaseException]
+          (.lose self slave)
+          (raise)))
+      (setv task None)))
+
+  (defn take-task [self slave]
+    "Take the next task for this slave; with none, count it as idle."
+    (with [_ self.change]
+      (cond
+        slave.tasks (.popleft slave.tasks)
+        self.line (.popleft self.line)
+        True (do
+          (setv slave.busy False
+                (get self.idle slave) None)
+          (.notify-all self.change)
+          None))))
+
+  (defn put-back [self task error]
+    "A slave was found to be gone before it saw this task."
+    (if task.slave
+      (.fail task.promise (lost-before task.slave))
+      (do
+        (with [_ self.lock]
+          (.appendleft self.line task))
+        (.use-idle self))))
+
+  (defn use-idle [self]
+    "Give idle slaves the tasks that wait in line."
+    (while True
+      (with [_ self.lock]
+        (setv slave (next (iter self.idle) None))
+        (unless (and slave self.line)
+          (return))
+        (.pop self.idle slave)
+        (setv slave.busy True
+              task (.popleft self.line)))
+      (.hand-over self slave task)))
+
+  (defn conclude [self task end what]
+    (when (and (is end Task.lost) (.is-set self.closed))
+      (setv what (closed-error what)))
+    (when (and (end task what) (not (.is-set self.closed)))
+      (.put-back self task what)))
+
+  ;; Coming and going
+
+  (defn joined [self connection session]
+    (.join self connection session))
+
+  (defn join [self connection session [dialled None]]
+    "A slave is there. Its process may be one that was there before."
+    (with [_ self.lock]
+      (setv present (.get self.by-session session)))
+    (when present
+      (when dialled
+        ; One connection with a process is enough.
+        (.retire self connection)
+        (return present))
+      ; It dialled again, so it knows that the other connection is no more.
+      (.abort present.connection)
+      (.lose self present))
+    (setv slave (.enlist self connection session dialled))
+    (.watch self.lookout connection HANG-UP (fn [] (.hung-up self slave connection)))
+    (.hand-over self slave None)
+    slave)
+
+  (defn enlist [self connection session dialled]
+    (with [_ self.change]
+      (.check-open self)
+      (setv slave (.get self.known session))
+      (when (is slave None)
+        (setv slave (Slave session)
+              slave.tasks (deque (gfor  text self.initial  (.initial-task self text slave)))))
+      (setv
+        slave.connection connection
+        slave.address connection.peer
+        slave.through connection.name
+        slave.dialled dialled
+        slave.lost False
+        slave.busy True
+        (get self.known session) slave
+        (get self.by-session session) slave)
+      (.notify-all self.change))
+    slave)
+
+  (defn initial-task [self text slave]
+    "The task of a remote given to `on-connect`. A slave on which it fails is
+    not fit for use."
+    (setv task (Task text read-result slave None 0))
+    (.add-done-callback task.promise (fn [promise]
+      (unless (or (.cancelled promise) (is (.exception promise) None))
+        (log.error "%r is closed, since a remote given to dpfw-on-connect failed on it: %s"
+          slave (.exception promise))
+        (unless slave.lost
+          (.abort slave.connection)))))
+    task)
+
+  (defn hung-up [self slave connection]
+    "In the lookout's thread: the slave closed this connection."
+    (when (.hung-up connection)
+      (.unwatch self.lookout connection)
+      (with [_ self.lock]
+        (setv idle (and (is slave.connection connection) (in slave self.idle))))
+      ; A busy slave's last words may still be on their way; who attends it will see.
+      (when idle
+        (.run self.crew self.lose slave))))
+
+  (defn lose [self slave]
+    "A slave is gone; forget it, and dial it again if we dialled it."
+    (with [_ self.change]
+      (when slave.lost
+        (return))
+      (setv slave.lost True
+            slave.busy False
+            tasks (list slave.tasks))
+      (.clear slave.tasks)
+      (.pop self.by-session slave.session)
+      (.pop self.idle slave None)
+      (.notify-all self.change))
+    (.retire self slave.connection)
+    (for [task tasks]
+      (.fail task.promise (lost-before slave)))
+    (unless (.is-set self.closed)
+      (log.warning "%r is gone" slave)
+      (when slave.dialled
+        (.run self.crew self.dial-again #* slave.dialled))))
+
+  (defn dial-again [self host port]
+    (for [pause (pauses)]
+      (when (.wait self.closed pause)
+        (return))
+      (try
+        (.connect self host port)
+        (return)
+        (except [e OSError]
+          (log.debug "%s; dialling again" e))
+        (except [MasterClosed]
+          (return)))))
+
+  (defn warn-if-alone [self]
+    (unless (or self.by-session self.listeners)
+      (log.warning (+ "a task waits, and this master has no slave; "
+        "start some with (dpfw-launch 2), or connect to one with (dpfw-master-client host port)")))))
+
+
+(defn remote-text [remote]
+  (if (is (type remote) str)
+    remote
+    (write-remote remote)))
+
+(defn lost-before [slave]
+  (SlaveLost f"the slave at {slave.address} was lost before it was given this task"))
+
+(defn closed-error [[cause None]]
+  (setv error (MasterClosed "the master left the network before the task was done"))
+  (setv error.__cause__ cause)
+  error)
+
+(defn force-all [promises]
+  "Wait for all; return the results, or raise the first error in the order given."
+  (for [promise promises]
+    (try
+      (.exception promise)
+      (except [CancelledError])))
+  (lfor  promise promises  (force promise)))

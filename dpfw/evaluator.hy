@@ -1,0 +1,138 @@
+"Remote text to procedure, with a cache.
+
+All remotes of a process are evaluated in one module, where their definitions,
+imports and macros stay. Reading and compiling takes some 400 µs, calling what
+was compiled less than one; so a remote whose text was seen before is not
+compiled again."
+
+(import
+  collections [OrderedDict]
+  inspect
+  io
+  itertools
+  linecache
+  reprlib
+  sys
+  threading
+  types [ModuleType]
+  hy.reader.hy-reader [HyReader]
+  dpfw.errors [NotProcedureError])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  MODULE-NAME "dpfw.remotes"
+  CACHED 512        ; compiled remotes that are kept
+  SOURCES 2048)     ; texts of remotes that tracebacks can show
+
+
+(defclass Evaluator []
+  "Evaluates remotes in a module that has ``names`` bound."
+
+  (defn __init__ [self names]
+    (setv
+      self.module (ModuleType MODULE-NAME "Where remotes are evaluated.")
+      ; Reader, compiler and models share state between threads. An RLock, since
+      ; a remote's top level may run tasks of its own.
+      self.lock (threading.RLock)
+      self.makers (OrderedDict)   ; text -> thunk that gives the procedure
+      self.macros None            ; of the module, when the makers were compiled
+      self.sources (OrderedDict)  ; file names in linecache, oldest first
+      self.numbers (itertools.count 1))
+    (.update self.module.__dict__ names)
+    ; hy.eval takes `hy` away again from globals that did not have it, and code
+    ; that uses a keyword or a quoted form then fails.
+    (setv self.module.hy hy
+          (get sys.modules MODULE-NAME) self.module))
+
+  (defn procedure [self text]
+    "The procedure that a remote's text evaluates to.
+
+    Raises what the evaluation does; `SyntaxError` when the text is not one form
+    of Hy, and `NotProcedureError` when it yields no procedure of two ports."
+    (with [_ self.lock]
+      (.forget-if-macros-changed self)
+      (setv make (.get self.makers text))
+      (if make
+        (.move-to-end self.makers text)
+        (setv make (.compile self text)))
+      (make)))
+
+  (defn forget-if-macros-changed [self]
+    "What was compiled keeps its macro expansions."
+    (setv macros #(
+      (dict (getattr self.module "_hy_macros" {}))
+      (dict (getattr self.module "_hy_reader_macros" {}))))
+    (unless (= macros self.macros)
+      (.clear self.makers)
+      (setv self.macros macros)))
+
+  (defn compile [self text]
+    "A thunk that gives the procedure, kept for the next time where that changes
+    nothing."
+    (setv form (.read-form self text))
+    (if (procedure-form? form)
+      (do
+        ; Within a `fn` of its own, the form's closures are made anew by each
+        ; call, and nothing of it shows in the module.
+        (setv make (.eval self `(fn [] ~form) form))
+        (check-procedure (make))
+        (setv (get self.makers text) make)
+        (when (> (len self.makers) CACHED)
+          (.popitem self.makers :last False))
+        make)
+      (do
+        (setv procedure (.eval self form form))
+        (check-procedure procedure)
+        (fn [] procedure))))
+
+  (defn read-form [self text]
+    "The one form in the text."
+    (setv name f"<remote {(next self.numbers)}>")
+    (.remember-source self name text)
+    (setv reader (HyReader))
+    (.update reader.reader-macros (getattr self.module "_hy_reader_macros" {}))
+    (setv forms (hy.read-many (io.StringIO text) :filename name :reader reader)
+          form (next forms None))
+    (when (is form None)
+      (raise (syntax-error "the remote is empty; give (fn [i o] …)" name text 1 1)))
+    (setv second (next forms None))
+    (unless (is second None)
+      (raise (syntax-error
+        "the remote has more than one form; wrap them in (do …), the procedure last"
+        name text second.start-line second.start-column)))
+    (setv form.filename name  form.source text  form.reader reader)
+    form)
+
+  (defn remember-source [self name text]
+    "Let tracebacks show the lines of this remote."
+    (setv (get linecache.cache name)
+            #((len text) None (.splitlines text True) name)
+          (get self.sources name) True)
+    (when (> (len self.sources) SOURCES)
+      (.pop linecache.cache (get (.popitem self.sources :last False) 0) None)))
+
+  (defn eval [self model form]
+    (setv model.filename form.filename
+          model.source form.source
+          model.reader form.reader)
+    (hy.eval model :globals self.module.__dict__ :module self.module)))
+
+
+(defn procedure-form? [form]
+  "Is it a form whose evaluation does nothing but make a procedure?"
+  (and (isinstance form hy.models.Expression) form (= (get form 0) 'fn)))
+
+(defn check-procedure [x]
+  (unless (callable x)
+    (raise (NotProcedureError
+      f"the remote yields {(reprlib.repr x)}, not a procedure; give (fn [i o] …)")))
+  (try
+    (.bind (inspect.signature x) None None)
+    (except [e TypeError]
+      (raise (NotProcedureError
+        f"the remote's procedure cannot be called with two ports ({e}); give (fn [i o] …)")))
+    (except [ValueError])))  ; written in C, and tells no signature
+
+(defn syntax-error [message name text line column]
+  (SyntaxError message
+    #(name line column (get (or (.splitlines text) [""]) (- line 1)))))

@@ -1,0 +1,146 @@
+"Exceptions as data: what a slave tells of a remote's failure, and the error
+that its master makes of it.
+
+The payload of an ``error`` frame is a dict, written as a datum, of
+
+    type        str           full name of the exception's class
+    builtin     str or None   the nearest built-in class it is an instance of
+    message     str           what the exception says
+    args        tuple         its arguments, where they can be written
+    traceback   str           as Python prints it, source lines included
+    exceptions  list          of an exception group: the same of each member"
+
+(import
+  builtins
+  functools [lru-cache]
+  os
+  traceback
+  dpfw.errors [RemoteError RemoteTraceback UnwritableError]
+  dpfw.sexp [write-datum read-datum])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  HERE (os.path.dirname (os.path.abspath __file__))
+  LONGEST-MESSAGE 100,000     ; characters
+  LONGEST-TRACEBACK 1,000,000)  ; characters
+
+
+;; On the slave
+
+(defn describe [error]
+  "The payload that tells of this exception, as bytes."
+  (.encode (write-datum (description error))))
+
+(defn description [error]
+  (setv cls (type error)
+        members (when (isinstance error (group-class)) error.exceptions)
+        known {
+          "type" (class-name cls)
+          "builtin" (builtin-name cls)
+          "message" (shortened (message error) LONGEST-MESSAGE)
+          "args" (writable-arguments error)
+          "traceback" (shortened (remote-traceback error) LONGEST-TRACEBACK)})
+  (when members
+    (setv (get known "exceptions") (lfor  e members  (description e))))
+  known)
+
+(defn class-name [cls]
+  (if (= cls.__module__ "builtins")
+    cls.__qualname__
+    f"{cls.__module__}.{cls.__qualname__}"))
+
+(defn builtin-name [cls]
+  "The name of the nearest built-in class of exceptions, None when that is no
+  `Exception`."
+  (next
+    (gfor
+      base cls.__mro__
+      :if (is (getattr builtins base.__name__ None) base)
+      (when (issubclass base Exception) base.__name__))
+    None))
+
+(defn message [error]
+  (try
+    (str error)
+    (except [e BaseException]
+      f"<its __str__ raised {(. (type e) __name__)}>")))
+
+(defn writable-arguments [error]
+  (try
+    (when (> (len (write-datum error.args)) LONGEST-MESSAGE)
+      (return #()))
+    (tuple error.args)
+    (except [[UnwritableError AttributeError TypeError]]
+      #())))
+
+(defn remote-traceback [error]
+  "The traceback of the remote: Python's, less the frames of dpfw itself."
+  (try
+    (setv told (traceback.TracebackException
+      (type error) error (below-dpfw error.__traceback__)))
+    (.join "" (.format told))
+    (except [e Exception]
+      ; Exceptions with a __str__, __cause__ or __notes__ that fail.
+      f"{(class-name (type error))}: {(message error)} (no traceback: {(class-name (type e))})\n")))
+
+(defn below-dpfw [tb]
+  "Leave out the frames at the top of a traceback that lie in dpfw's own files,
+  unless there are no others."
+  (setv below tb)
+  (while (and below (= (os.path.dirname below.tb-frame.f-code.co-filename) HERE))
+    (setv below below.tb-next))
+  below)
+
+(defn shortened [text length]
+  (if (<= (len text) length)
+    text
+    (+ (cut text (// length 2))
+       f"\n… {(- (len text) length)} characters left out …\n"
+       (cut text (- (// length 2)) None))))
+
+(defn group-class []
+  "The class of exception groups; one that nothing is of before Python 3.11."
+  (getattr builtins "BaseExceptionGroup" #()))
+
+
+;; On the master
+
+(defn remote-error [payload where]
+  "The `RemoteError` that this payload of an error frame tells of; ``where``
+  names the slave."
+  (rebuilt (read-datum (.decode payload)) where))
+
+(defn rebuilt [known where]
+  (setv
+    cls (error-class (get known "builtin"))
+    error (if (in "exceptions" known)
+            (rebuilt-group cls known where)
+            (made cls (get known "args")))
+    error.message (get known "message")
+    error.type-name (get known "type")
+    error.__cause__ (RemoteTraceback
+      f"on the slave at {where}:\n\n{(get known "traceback")}"))
+  error)
+
+(defn rebuilt-group [cls known where]
+  (setv members (lfor  e (get known "exceptions")  (rebuilt e where)))
+  (made cls #((get known "message") members)))
+
+(defn made [cls args]
+  "An exception of this class. Where the class does not take these arguments, as
+  some do that were made by hand, the exception has them but was made without."
+  (try
+    (cls #* args)
+    (except [Exception]
+      (setv error (.__new__ cls cls)
+            error.args args)
+      error)))
+
+(defn [(lru-cache :maxsize 256)] error-class [builtin]
+  "The class of errors that are `RemoteError` and this built-in exception."
+  (setv base (getattr builtins (or builtin "Exception") None))
+  (cond
+    (or (not (isinstance base type)) (not (issubclass base Exception)) (is base Exception))
+      RemoteError
+    True
+      (type f"Remote{builtin}" #(RemoteError base) {"__module__" "dpfw.errors"})))

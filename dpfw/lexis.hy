@@ -1,0 +1,215 @@
+"The words of the text: strings, bytes and numbers, both ways, and how text
+falls into tokens. All of it is Hy's own syntax::
+
+    \"a\\n\\u2028\"         str: what is not printable is escaped, never a raw newline
+    b\"\\x00z\"            bytes
+    12  -0x1f            int: hexadecimal where decimal would be slow
+    1.5  1e+16  -Inf  NaN
+    1.5-2j  NaN+Infj     complex
+
+Two exceptions serve the files above, which turn them into `UnwritableError`
+and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
+`Misread` the place in a token."
+
+(import
+  re
+  sys)
+; The C function alone: the package json takes 3 ms to import.
+(try
+  (import _json [encode-basestring])
+  (except [ImportError]
+    (import json.encoder [encode-basestring])))
+
+(setv MAX-DEPTH 200)
+; Levels of nesting in a text. Hy's own reader and compiler manage about 250
+; in an empty stack, the hash of a nested tuple recurses in C without a check.
+
+(setv MAX-DIGITS 4300)
+; In a decimal integer that is read: conversion takes quadratic time. This is
+; Python's own default limit; `sys.set-int-max-str-digits` changes nothing here.
+
+(setv BIG (<< 1 2000)  -BIG (- BIG))
+; Integers from here on are written in hexadecimal.
+
+(setv TOKEN (re.compile #[re[
+    "[^"\\\n\r]*"(?:[ ]+"[^"\\\n\r]*")*   # strings without escapes, in a row
+  | [-+0-9][-+.0-9e ]*(?=[ \t\n\r\f\v()\[\]{};'`~]|\Z)    # numbers in a row
+  | b?"[^"\\\n\r]*(?:\\.[^"\\\n\r]*)*"
+  | b?"[^\n\r]*                           # a string without an end
+  | [\[\](){}'`] | ~@? | \#\{ | \#[A-Za-z]*\(
+  | [^ \t\n\r\f\v()\[\]{};"'`~]+"?
+  | [^ \t\n\r\f\v]
+  ]re] re.VERBOSE))
+; Whatever is not white space is in some token, so `findall` skips nothing. A
+; million numbers or strings are one token, which C code then takes apart. No
+; text makes it backtrack over more than one token.
+
+(setv
+  NUMBER (re.compile #[re[
+      (?P<int> [-+]?[0-9]+ )
+    | (?P<hex> [-+]?0x[0-9a-fA-F]+ )
+    | (?P<float> [-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
+      | [-+]?(?:Inf|NaN))
+    | (?P<complex>
+        (?: [-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|Inf|NaN) (?=[-+]) )?
+        [-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|Inf|NaN) j )
+    ]re] re.VERBOSE)
+  ESCAPED-STRING (re.compile #[re["[^"\\]*(?:\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})[^"\\]*)*"]re])
+  ESCAPED-BYTES (re.compile #[re[b"[^"\\]*(?:\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2})[^"\\]*)*"]re] re.ASCII)
+  UNPRINTABLE (re.compile "[\x7f-\x9f\u2028\u2029\ud800-\udfff]"))
+
+(defclass Misfit [Exception]
+  "Something has no text. ``trail`` is the way to it, innermost step first, as
+  pairs of a container and the text of a step."
+
+  (defn __init__ [self why [advice ""]]
+    (.__init__ (super) why)
+    (setv self.why why  self.advice advice  self.trail [])))
+
+(defclass Misread [Exception]
+  "A token is out of place, ``offset`` characters after its begin."
+
+  (defn __init__ [self why [offset 0]]
+    (.__init__ (super) why)
+    (setv self.why why  self.offset offset)))
+
+;; * Writing
+
+(defn string-text [s]
+  "The text of a str."
+  ; JSON's escapes, apart from \/ and surrogate pairs, which this function does
+  ; not emit, mean the same in Hy.
+  (setv text (encode-basestring s))
+  (if (and (.isascii text) (not-in "\x7f" text))
+    text
+    (.sub UNPRINTABLE (fn [m] (% "\\u%04x" (ord (.group m)))) text)))
+
+(defn bytes-text [b]
+  "The text of a bytes object."
+  (setv text (bytes.__repr__ b))
+  (if (= (get text 1) "\"")
+    text
+    (+ "b\"" (.replace (cut text 2 -1) "\"" "\\\"") "\"")))
+
+(defn int-text [n]
+  "The text of an int."
+  (if (< -BIG n BIG)
+    (repr n)
+    (hex n)))
+
+(defn float-text [x]
+  "The text of a float, or of several."
+  (setv text (repr x))
+  (if (in "n" text)
+    (capital text)
+    text))
+
+(defn complex-text [z]
+  "The text of a complex number."
+  (capital (.strip (repr z) "()")))
+
+(defn capital [text]
+  (.replace (.replace text "inf" "Inf") "nan" "NaN"))
+
+(defn ints-text [xs]
+  (.join " " (map (if (< -BIG (min xs) BIG) (if (< (max xs) BIG) repr int-text) int-text) xs)))
+
+(defn floats-text [xs]
+  (setv text (.join " " (map repr xs)))
+  (if (in "n" text)
+    (capital text)
+    text))
+
+(defn strings-text [xs]
+  (.join " " (map string-text xs)))
+
+(setv ROW-TEXT {int ints-text  float floats-text  str strings-text})
+; How many of one type at once are written.
+
+;; * Reading
+
+(defn read-strings [token]
+  "The strings of a token that begins with a quote mark."
+  (if (in "\\" token)
+    [(unescape token ESCAPED-STRING)]
+    (do
+      (setv parts (.split token "\""))
+      (when (not (% (len parts) 2))
+        (raise (Misread "this string has no end on its line")))
+      (cut parts 1 None 2))))
+
+(defn unescape [token pattern]
+  (when (not (.fullmatch pattern token))
+    (raise (Misread
+      "this string has no end on its line, or an escape other than \\\\ \\\" \\' \\a \\b \\f \\n \\r \\t \\v \\xHH \\uHHHH \\UHHHHHHHH")))
+  ; What is not Latin 1 becomes an escape as well, and all are undone at once.
+  (.decode
+    (.encode (cut token 1 -1) "latin-1" "backslashreplace")
+    "unicode_escape"))
+
+(defn read-bytes [token]
+  "The value of a token that begins with ``b\"``."
+  (when (not (and (.isascii token) (.fullmatch ESCAPED-BYTES token)))
+    (raise (Misread
+      "these bytes have no end on their line, a character beyond ASCII, or an escape other than \\\\ \\\" \\' \\a \\b \\f \\n \\r \\t \\v \\xHH")))
+  (.encode (unescape (cut token 1 None) ESCAPED-STRING) "latin-1"))
+
+(defn number [word]
+  "The number that a word denotes; ``None`` if it denotes none."
+  (setv m (.fullmatch NUMBER word))
+  (setv kind (and m m.lastgroup))
+  (cond
+    (is kind None) None
+    (= kind "int") (decimal word)
+    (= kind "hex") (int word 16)
+    (= kind "float") (float word)
+    True (complex word)))
+
+(defn decimal [word]
+  (when (> (len word) MAX-DIGITS)
+    (raise (Misread f"an integer of more than {MAX-DIGITS} digits must be hexadecimal, as in 0x1f")))
+  (try
+    (int word)
+    (except [ValueError]
+      ; This process has a lower limit. Convert in pieces that it permits.
+      (setv n 0  digits (.lstrip word "+-"))
+      (for [i (range 0 (len digits) 500)]
+        (setv piece (cut digits i (+ i 500)))
+        (setv n (+ (* n (** 10 (len piece))) (int piece))))
+      (if (.startswith word "-") (- n) n))))
+
+(defn read-numbers [token]
+  "The numbers of a token that begins with a digit or a sign."
+  (setv words (.split token)  dots (.count token "."))
+  (try
+    (cond
+      (long-word? token words)
+        (each-number token)
+      (and (= dots 0) (not-in "e" token))
+        (list (map int words))
+      ; ``float`` takes at most one dot a word, so each of the words has one.
+      (= dots (len words))
+        (list (map float words))
+      True
+        (each-number token))
+    (except [ValueError]
+      (each-number token))))
+
+(defn long-word? [token words]
+  ; If Python itself does not look after the length of decimal integers, do.
+  (and
+    (> (len token) MAX-DIGITS)
+    (not (<= 1 ((getattr sys "get_int_max_str_digits" int)) MAX-DIGITS))
+    (> (max (map len words)) MAX-DIGITS)))
+
+(defn each-number [token]
+  (lfor
+    m (re.finditer "[^ ]+" token)
+    :setv n (number (.group m))
+    (if (is n None)
+      (raise (Misread f"{(snippet (.group m))} is no number" (.start m)))
+      n)))
+
+(defn snippet [text]
+  "A short piece of a text for a message."
+  (repr (if (> (len text) 40) (+ (cut text 40) "...") text)))

@@ -1,0 +1,122 @@
+"Addresses and sockets: listening, dialling, and the pauses between dials."
+
+(import
+  errno
+  random
+  socket
+  dpfw.errors [AddressError]
+  dpfw.wire [format-address])
+
+(setv
+  DIAL-TIMEOUT 10         ; seconds until a dialled host must have answered
+  FIRST-PAUSE 0.1         ; seconds between dials: at first,
+  LONGEST-PAUSE 15.0      ; and at most
+  KEEPALIVE {             ; a dead host is found after about 30 seconds
+    "TCP_KEEPIDLE" 15     ; seconds of silence before the first probe
+    "TCP_KEEPALIVE" 15    ; the same, as macOS calls it
+    "TCP_KEEPINTVL" 5     ; seconds between probes
+    "TCP_KEEPCNT" 3       ; probes without an answer
+    "TCP_USER_TIMEOUT" 30000})  ; milliseconds that sent data may stay unconfirmed
+
+
+(defn listen-on [port [backlog 100] [host None]]
+  "A socket that listens on this host and port; ``None`` is every address of
+  this machine, port 0 any free one. Raises `AddressError`."
+  (try
+    (cond
+      host
+        (socket.create-server (get (resolve host port socket.AI-PASSIVE) 0 1)
+          :family (get (resolve host port socket.AI-PASSIVE) 0 0)
+          :backlog backlog)
+      (socket.has-dualstack-ipv6)
+        (socket.create-server #("" port)
+          :family socket.AF-INET6 :dualstack-ipv6 True :backlog backlog)
+      True
+        (socket.create-server #("" port) :backlog backlog))
+    (except [e OverflowError]
+      (raise (AddressError f"{port} is no port; give a number from 0 to 65535") :from e))
+    (except [e OSError]
+      (raise (if (isinstance e AddressError) e (unusable e port host)) :from e))))
+
+(defn unusable [e port host]
+  (AddressError e.errno (+
+    f"cannot listen on {(format-address #((or host "*") port))}: {e.strerror}"
+    (cond
+      (= e.errno errno.EADDRINUSE) "; give another port, or 0 for any free one"
+      (= e.errno errno.EACCES) "; give a port above 1023"
+      (= e.errno errno.EADDRNOTAVAIL) "; give an address of this machine"
+      True ""))))
+
+(defn dial [host port]
+  "A socket connected to this host and port. Raises `AddressError` when the
+  host does not resolve, else what `socket.create_connection` raises."
+  (setv failure None)
+  (for [[family address] (resolve host port)]
+    (setv sock (socket.socket family socket.SOCK-STREAM))
+    (try
+      (.settimeout sock DIAL-TIMEOUT)
+      (.connect sock address)
+      (.settimeout sock None)
+      (tune sock)
+      (return sock)
+      (except [e OSError]
+        (.close sock)
+        (setv failure e))
+      (except [BaseException]
+        (.close sock)
+        (raise))))
+  (raise (unreachable failure host port) :from failure))
+
+(defn unreachable [e host port]
+  (setv where (format-address #(host port)))
+  ((type e) e.errno
+    (cond
+      (isinstance e ConnectionRefusedError)
+        f"nothing listens on {where}; start a slave there with: hy -m dpfw.slave {port}"
+      (isinstance e TimeoutError)
+        f"{where} did not answer in {DIAL-TIMEOUT} seconds"
+      True
+        f"cannot connect to {where}: {e.strerror}")))
+
+(defn resolve [host port [flags 0]]
+  "The [family address] pairs that a host name and port stand for."
+  (try
+    (lfor [family _ _ _ address]
+          (socket.getaddrinfo host port :type socket.SOCK-STREAM :flags flags)
+      [family address])
+    (except [e socket.gaierror]
+      (raise (AddressError
+        f"the host {(repr host)} does not resolve: {e.strerror}") :from e))
+    (except [e [OverflowError UnicodeError]]
+      (raise (AddressError f"{(repr host)}, {(repr port)} is no host and port: {e}") :from e))))
+
+(defn tune [sock]
+  "Set what every connection of ours has: no delay, and probes for a dead host."
+  (.setsockopt sock socket.IPPROTO-TCP socket.TCP-NODELAY 1)
+  (.setsockopt sock socket.SOL-SOCKET socket.SO-KEEPALIVE 1)
+  (for [[name value] (.items KEEPALIVE)]
+    (when (hasattr socket name)
+      (.setsockopt sock socket.IPPROTO-TCP (getattr socket name) value))))
+
+(defn pauses []
+  "Seconds to wait before each next dial: growing, and never the same in two
+  processes that lost the same server at once."
+  (setv longest FIRST-PAUSE)
+  (while True
+    (yield (random.uniform (/ longest 2) longest))
+    (setv longest (min (* 2 longest) LONGEST-PAUSE))))
+
+(defn parse-address [text]
+  "The host and port in HOST:PORT or [HOST]:PORT. ::
+
+    (parse-address \"[::1]:80\")  ; => #(\"::1\" 80)
+
+  Raises `AddressError`."
+  (setv [host _ port] (.rpartition text ":"))
+  (when (and (.startswith host "[") (.endswith host "]"))
+    (setv host (cut host 1 -1)))
+  (if (and host (.isascii port) (.isdigit port) (<= (int port) 65535)
+           (or (not-in ":" host) (.startswith text "[")))
+    #(host (int port))
+    (raise (AddressError
+      f"{(repr text)} is no address; give HOST:PORT, an IPv6 host in brackets"))))

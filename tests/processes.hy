@@ -1,0 +1,57 @@
+"Real processes for the tests: slaves at the command line, and masters with
+launched slaves."
+
+(import
+  contextlib [contextmanager]
+  os
+  subprocess
+  sys
+  dpfw.dispatch [Master]
+  dpfw.launch [dpfw-launch]
+  dpfw.network [parse-address])
+
+(setv WAIT 30)  ; seconds, for anything at all
+
+(defn slave-command [#* arguments]
+  [sys.executable "-m" "dpfw.slave" #* arguments])
+
+(defn [contextmanager] slave-process [#* arguments  #** environment]
+  "A slave at the command line; its standard output and error are pipes."
+  (setv process (subprocess.Popen (slave-command #* arguments)
+    :stdin subprocess.DEVNULL  :stdout subprocess.PIPE  :stderr subprocess.PIPE
+    :env {#** os.environ  #** environment}
+    :text True))
+  (try
+    (yield process)
+    (finally
+      (.kill process)
+      (.communicate process))))
+
+(defn [contextmanager] slave-server [#* arguments  #** environment]
+  "A slave server process; gives the process and the host and port to dial."
+  (with [process (slave-process "0" "--host" "127.0.0.1" #* arguments  #** environment)]
+    (setv line (.readline process.stdout))
+    (yield #(process #* (parse-address (get (.split line) -1))))))
+
+(defn [contextmanager] launched [n]
+  "A master with n launched slaves; gives the master and the slaves."
+  (with [master (Master)]
+    (yield #(master (dpfw-launch n master)))))
+
+(defn ended [process]
+  "Wait for a process to end; its status, output and error."
+  (setv [out err] (.communicate process :timeout WAIT))
+  #(process.returncode out err))
+
+(defn run-task [master remote [local None] #** options]
+  "Make a task, wait for it, return its result."
+  (import dpfw.ports [read-result])
+  (.result (.make-task master remote (or local read-result) #** options) WAIT))
+
+(defn error-of [procedure #* arguments #** options]
+  "The exception that calling this raises; None if it raises none."
+  (try
+    (procedure #* arguments #** options)
+    None
+    (except [e Exception]
+      e)))

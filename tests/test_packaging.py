@@ -1,0 +1,162 @@
+"""What is released works where it is installed.
+
+The sdist and the wheel are built once, and the wheel is installed with pip
+into a fresh environment, its dependencies from the package index. Only the
+build does without an environment of its own: what it needs is here already.
+"""
+
+import importlib.util
+import marshal
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import dpfw
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix() for path in ROOT.glob("dpfw/**/*.hy")
+)
+
+
+def run(*command, cwd, env=None, timeout=110):
+    """The output of a command, stdout and stderr apart; it must succeed."""
+    done = subprocess.run(
+        list(map(str, command)),
+        check=False,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def built(outer_environ, tmp_path_factory):
+    """The folder with the sdist and the wheel, the latter built from the former."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(
+        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT),
+        cwd=folder,
+        env=outer_environ,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(built):
+    (path,) = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def sdist(built):
+    (path,) = built.glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture(scope="session")
+def programs(wheel, outer_environ, tmp_path_factory):
+    """The folder of programs of a fresh environment with dpfw installed."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    run(
+        *(folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel),
+        cwd=folder,
+        env=outer_environ,
+    )
+    return folder / "bin"
+
+
+def test_wheel_has_every_module_and_nothing_besides_the_package(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert set(MODULES) <= names
+    tops = {name.partition("/")[0] for name in names}
+    assert {top.partition("-")[0] for top in tops} == {"dpfw"}
+    assert wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_wheel_has_the_compiled_file_of_each_module_as_it_stands(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        for module in MODULES:
+            source = archive.read(module)
+            compiled = archive.read(
+                importlib.util.cache_from_source(module, optimization="")
+            )
+            # PEP 552: magic number, flags, hash of the source. The flags say
+            # that the hash counts, whatever the file's time, and is checked.
+            assert compiled[:4] == importlib.util.MAGIC_NUMBER, module
+            assert int.from_bytes(compiled[4:8], "little") == 0b11, module
+            assert compiled[8:16] == importlib.util.source_hash(source), module
+            # No path of the machine that built it.
+            assert marshal.loads(compiled[16:]).co_filename == module
+
+
+def test_wheel_states_licence_and_programs(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (info,) = {
+            name.partition("/")[0]
+            for name in archive.namelist()
+            if ".dist-info/" in name
+        }
+        assert archive.read(f"{info}/licenses/LICENSE") == (
+            (ROOT / "LICENSE").read_bytes()
+        )
+        metadata = archive.read(f"{info}/METADATA").decode()
+        assert "License-Expression: GPL-2.0-or-later\n" in metadata
+        assert f"Version: {dpfw.__version__}\n" in metadata
+        programs = archive.read(f"{info}/entry_points.txt").decode()
+        assert "dpfw-slave = dpfw.slave:main" in programs
+
+
+def test_sdist_has_all_that_tests_and_builds_need(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("dpfw", "tests", "examples", "docs")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".hy", ".py", ".md"}
+    }
+    needed |= {"Makefile", "conftest.py", "hatch_build.py", "pyproject.toml"}
+    needed |= {"LICENSE", "README.md", "CHANGELOG.md"}
+    assert needed <= names, f"missing: {sorted(needed - names)}"
+    unwanted = {name for name in names if "__pycache__" in name or ".venv" in name}
+    assert not unwanted
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python", "-c", "import dpfw.master"],
+        ["python", "-m", "dpfw.slave", "--help"],
+        ["hy", "-m", "dpfw.slave", "--help"],
+        ["dpfw-slave", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_installed_wheel_runs_and_compiles_nothing(programs, tmp_path, command):
+    program, *arguments = command
+    done = run(
+        *(programs / program, *arguments),
+        cwd=tmp_path,
+        # Hy says what it compiles; and nothing is kept, so that no test makes
+        # the compiled file that the next one finds.
+        env=os.environ
+        | {"HY_MESSAGE_WHEN_COMPILING": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    if "--help" in arguments:
+        assert "--connect" in done.stdout
+    compiled = [line for line in done.stderr.splitlines() if "/dpfw/" in line]
+    assert not compiled, f"the wheel's compiled files were not used: {compiled}"
