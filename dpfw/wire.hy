@@ -28,7 +28,7 @@ without meaning, so it ends the connection."
 (setv
   KINDS {b"task" "task"  b"data" "data"  b"eof" "eof"  b"cancel" "cancel"
          b"end" "end"  b"error" "error"  b"output" "output"}
-  HEADER (re.compile rb"\(([a-z]+) (0|[1-9][0-9]{0,18})\)\n")
+  HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,18})\)\n")
   MAX-HEADER 32             ; bytes, line feed included
   MAX-DATA (* 1024 1024)    ; bytes in one data frame
   DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
@@ -145,9 +145,9 @@ without meaning, so it ends the connection."
     (unless (.acquire self.receiving :blocking False)
       (return False))
     (try
-      (while (and (< (- (len self.received) self.taken) limit)
+      (while (and (> (setx room (- limit (- (len self.received) self.taken))) 0)
                   (readable self.sock))
-        (.fill self))
+        (.fill self (min room CHUNK)))
       (.holds self kind)
       (finally
         (.release self.receiving))))
@@ -166,7 +166,7 @@ without meaning, so it ends the connection."
 
   (defn take [self [size CHUNK]]
     "Take bytes of the payload from those received, at least one, at most ``size``."
-    (when (= self.taken (len self.received))
+    (when (and self.left (= self.taken (len self.received)))
       (.fill self))
     (setv start self.taken
           end (min (+ start (min size self.left)) (len self.received))
@@ -193,8 +193,6 @@ without meaning, so it ends the connection."
         (if (= kind "data")
           "Cut long data into several frames"
           "Set DPFW_FRAME_LIMIT on both ends, or send bulk data with write-object")))))
-    (when (> (- (.end found) (.start found)) MAX-HEADER)
-      (raise (WireError f"{self.peer} sent a frame header of more than {MAX-HEADER} bytes")))
     (setv self.left length)
     #(kind length))
 

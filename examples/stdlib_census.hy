@@ -127,7 +127,8 @@ to the slaves, and only counts come back."
 ;; for that is theirs.
 (setv
   [counts importers together] (timed-census shares)
-  [_ _ alone] (timed-census shares first-slave))
+  [again _ alone] (timed-census shares first-slave))
+(assert (= counts again))
 
 (report counts importers)
 (print f"

@@ -19,11 +19,10 @@
   (assert (= got wanted) f"got {got !r}, wanted {wanted !r}"))
 
 (defn message [raised #* parts]
-  "Check that the message of what was raised has all of these parts; return it."
+  "Check that the message of what was raised has all of these parts."
   (setv text (str raised.value))
   (for [part parts]
-    (assert (in part text) f"{part !r} is not in {text !r}"))
-  text)
+    (assert (in part text) f"{part !r} is not in {text !r}")))
 
 (defn until [true-now]
   "Wait for what no event tells of."
@@ -71,6 +70,8 @@
 (defn [contextmanager] linked []
   "Two `Connection`s with each other."
   (setv [one two] (map Connection (tcp-pair)))
+  (.set-timeout one WAIT)
+  (.set-timeout two WAIT)
   (try
     (yield #(one two))
     (finally
@@ -82,6 +83,7 @@
   (setv [ours theirs] (tcp-pair))
   (.settimeout theirs WAIT)
   (setv connection (Connection ours))
+  (.set-timeout connection WAIT)
   (try
     (yield #(connection theirs))
     (finally
@@ -143,4 +145,4 @@
           (when (not (.poll poll 50))
             (return n)))))
     (finally
-      (.setblocking sock True))))
+      (.settimeout sock WAIT))))

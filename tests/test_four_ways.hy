@@ -94,12 +94,13 @@
 (defn test-a-process-is-slave-and-master-at-once []
   (with [[master [above]] (launched 1)]
     (setv got (run-task master
-      '(fn [i o]
+      '(do
         (import dpfw.master *  dpfw.launch [dpfw-launch]  os)
-        (dpfw-launch 2)
-        (setv below (dpfw-broadcast '(fn [i o] (import os) [(os.getpid) (os.getppid)])))
-        (dpfw-close)
-        [(os.getpid) below])))
+        (fn [i o]
+          (dpfw-launch 2)
+          (setv below (dpfw-broadcast '(fn [i o] (import os) [(os.getpid) (os.getppid)])))
+          (dpfw-close)
+          [(os.getpid) below]))))
     (setv [middle below] got)
     (assert (= (len below) 2) below)
     (for [[pid parent] below]
@@ -191,10 +192,12 @@
       (setv started (threading.Event)
             promise (.make-task master
               '(fn [i o]
-                (print "started" :file o)
-                (.flush o)
-                (try (while True)
-                  (finally (setv (get (dpfw-slave-ht) "stopped") True))))
+                (try
+                  (print "started" :file o)
+                  (.flush o)
+                  (while True)
+                  (finally
+                    (setv (get (dpfw-slave-ht) "stopped") True))))
               (fn [i o] (.readline i) (.set started) (.readline i))))
       (.wait started WAIT))
     (assert (isinstance (.exception promise WAIT) MasterClosed) promise)
