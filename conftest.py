@@ -7,7 +7,7 @@
 - Hygiene: a test that leaves a thread, a process, a file descriptor or a
   temporary file behind fails, and says what it left.
 - The watchdog: a test that hangs ends the run, with a failure and with every
-  stack, those of child processes included.
+  stack, those of Python child processes included.
 - Hypothesis: random for people, always the same for CI.
 
 These files are in Python because pytest reads no conftest.hy.
@@ -44,8 +44,8 @@ OUTER_ENVIRON = dict(os.environ)
 # environment of a process, a slave whose parent is gone is found by it.
 SESSION_MARK = "DPFW_TEST_SESSION"
 
-# Seconds from SIGABRT to SIGKILL: time enough to print some stacks.
-LAST_WORDS = 2
+# Seconds for a test that hung and its children to print their stacks and end.
+LAST_WORDS = 5
 
 # What pytest's config keeps for us: the session's own directory, a descriptor
 # of the real stderr, what fixtures of a module or session have started, the
@@ -359,6 +359,16 @@ def pytest_runtest_protocol(item):
         watch.join()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Whatever a test makes of the death of its children, it has failed."""
+    report = yield
+    if item.session.shouldfail and report.passed:
+        report.outcome = "failed"
+        report.longrepr = item.session.shouldfail
+    return report
+
+
 def pytest_enter_pdb(config):
     """A person who looks at a test may take all the time."""
     config.stash[OVER].set()
@@ -369,23 +379,24 @@ def watchdog(item, over):
     if over.wait(limit):
         return
     stderr = item.config.stash[STDERR]
-    os.write(
-        stderr,
-        f"\n\n{item.nodeid} has not ended within {limit:g} s. The run ends here.\n"
-        "Stacks of this process:\n".encode(),
-    )
+    # No test after this one: what made it hang would make others hang too.
+    item.session.shouldfail = f"{item.nodeid} has not ended within {limit:g} s"
+    os.write(stderr, f"\n\n{item.session.shouldfail}. Its stacks:\n".encode())
     faulthandler.dump_traceback(stderr)
     for _, pid, _ in processes():
-        os.write(stderr, f"\nchild process {pid}: {command_line(pid)}\n".encode())
+        os.write(stderr, f"\nAborting its child {pid}: {command_line(pid)}\n".encode())
         end_process(pid, signal.SIGABRT)
-    time.sleep(LAST_WORDS)
-    os.write(stderr, b"\nWhat the test and its children have printed:\n")
+    # A test that waits for its children ends now. Then pytest reports as usual,
+    # with the children's stacks among what the test has printed.
+    if over.wait(LAST_WORDS):
+        return
+    os.write(stderr, b"\nWhat it and its children have printed:\n")
     for fd in (1, 2):
-        # With pytest's capture these are files, and would be gone with us.
-        if stat.S_ISREG(os.fstat(fd).st_mode):
+        # Files of pytest's capture, if it captures, that go when we go.
+        with contextlib.suppress(OSError):
             os.write(stderr, os.pread(fd, os.fstat(fd).st_size, 0))
     for _, pid, _ in processes():
         end_process(pid, signal.SIGKILL)
-    # os._exit runs no clean-up; nothing milder is sure to end the process.
+    # Nothing milder is sure to end the process; but it runs no clean-up.
     shutil.rmtree(item.config.stash[OWN], ignore_errors=True)
     os._exit(1)

@@ -32,9 +32,15 @@ or in a log."
   "The path of the file with the cookie, whether or not it exists."
   (setv named (os.environ.get "DPFW_COOKIE_FILE")
         config (or (os.environ.get "XDG_CONFIG_HOME") "~/.config"))
-  (.expanduser (if named
-                 (Path named)
-                 (/ (Path config) "dpfw" "cookie"))))
+  (setv path (if named
+               (Path named)
+               (/ (Path config) "dpfw" "cookie")))
+  (try
+    (.expanduser path)
+    (except [e RuntimeError]
+      (raise (CookieError
+        f"the cookie file {path} is in the home of nobody; give its full path in DPFW_COOKIE_FILE")
+        :from e))))
 
 (defn read-or-make [path]
   (try
@@ -75,4 +81,5 @@ or in a log."
     (raise (CookieError (+
       f"the cookie in {source} has {(len text)} characters and needs {SHORTEST}; make one with: "
       "python3 -c 'import secrets; print(secrets.token_hex(32))'"))))
-  (.encode text))
+  ; An environment that is not UTF-8 gives surrogates.
+  (.encode text "utf-8" "surrogateescape"))

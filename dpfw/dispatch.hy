@@ -181,9 +181,11 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     "Play one task after the other with a slave, as long as there are any."
     (while task
       (setv [end what] (.play task)
-            lost (or (is end Task.lost) (.hung-up slave.connection))
-            ; The slave has its next task before this one's result is told.
-            following (if lost (.lose self slave) (.begin-next self slave)))
+            following None)
+      (if (or (is end Task.lost) (.hung-up slave.connection))
+        (.lose self slave)
+        ; The slave has its next task before this one's result is told.
+        (setv following (.begin-next self slave)))
       (.conclude self task end what)
       (setv task following)))
 

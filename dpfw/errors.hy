@@ -9,6 +9,7 @@ and each is also the built-in exception that fits it best::
       CookieError       PermissionError    there is no cookie to trust
       HandshakeError    ConnectionError    the two ends did not come together
         Refused                            and one of them said why
+      SettingError      ValueError         an environment variable is wrong
       AddressError      OSError            a host or port cannot be used
       WireError         ConnectionError    the other end broke the protocol
       SlaveLost         ConnectionError    a slave went away with a task
@@ -41,6 +42,9 @@ and each is also the built-in exception that fits it best::
 (defclass Refused [HandshakeError]
   "One end told the other why it will have nothing to do with it. Trying again
   will not help before someone changes something.")
+
+(defclass SettingError [DpfwError ValueError]
+  "An environment variable holds what makes no sense.")
 
 (defclass AddressError [DpfwError OSError]
   "A host does not resolve, or a port cannot be listened on.")

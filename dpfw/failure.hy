@@ -66,12 +66,20 @@ The payload of an ``error`` frame is a dict, written as a datum, of
       f"<its __str__ raised {(. (type e) __name__)}>")))
 
 (defn writable-arguments [error]
+  (setv args (arguments error))
   (try
-    (when (> (len (write-datum error.args)) LONGEST-MESSAGE)
-      (return #()))
-    (tuple error.args)
-    (except [[UnwritableError AttributeError TypeError]]
+    (if (<= (len (write-datum args)) LONGEST-MESSAGE)
+      args
+      #())
+    (except [UnwritableError]
       #())))
+
+(defn arguments [error]
+  "The arguments to make the like of it with."
+  (if (and (isinstance error OSError) (is-not error.filename None))
+    ; Its `args` leave the file names out.
+    #(error.errno error.strerror error.filename None error.filename2)
+    (tuple error.args)))
 
 (defn remote-traceback [error]
   "The traceback of the remote: Python's, less the frames of dpfw itself."

@@ -6,6 +6,7 @@
   socket
   dpfw.errors [AddressError]
   dpfw.wire [format-address])
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   DIAL-TIMEOUT 10         ; seconds until a dialled host must have answered
@@ -22,21 +23,13 @@
 (defn listen-on [port [backlog 100] [host None]]
   "A socket that listens on this host and port; ``None`` is every address of
   this machine, port 0 any free one. Raises `AddressError`."
+  (setv both (and (is host None) (socket.has-dualstack-ipv6))
+        [family address] (get (resolve (if both "::" (or host "0.0.0.0")) port) 0))
   (try
-    (cond
-      host
-        (socket.create-server (get (resolve host port socket.AI-PASSIVE) 0 1)
-          :family (get (resolve host port socket.AI-PASSIVE) 0 0)
-          :backlog backlog)
-      (socket.has-dualstack-ipv6)
-        (socket.create-server #("" port)
-          :family socket.AF-INET6 :dualstack-ipv6 True :backlog backlog)
-      True
-        (socket.create-server #("" port) :backlog backlog))
-    (except [e OverflowError]
-      (raise (AddressError f"{port} is no port; give a number from 0 to 65535") :from e))
+    (socket.create-server address
+      :family family :backlog backlog :dualstack-ipv6 both)
     (except [e OSError]
-      (raise (if (isinstance e AddressError) e (unusable e port host)) :from e))))
+      (raise (unusable e port host) :from e))))
 
 (defn unusable [e port host]
   (AddressError e.errno (+
@@ -78,17 +71,19 @@
       True
         f"cannot connect to {where}: {e.strerror}")))
 
-(defn resolve [host port [flags 0]]
+(defn resolve [host port]
   "The [family address] pairs that a host name and port stand for."
+  (unless (and (isinstance port int) (<= 0 port 65535))
+    (raise (AddressError f"{(repr port)} is no port; give a number from 0 to 65535")))
   (try
     (lfor [family _ _ _ address]
-          (socket.getaddrinfo host port :type socket.SOCK-STREAM :flags flags)
+          (socket.getaddrinfo host port :type socket.SOCK-STREAM)
       [family address])
     (except [e socket.gaierror]
       (raise (AddressError
         f"the host {(repr host)} does not resolve: {e.strerror}") :from e))
-    (except [e [OverflowError UnicodeError]]
-      (raise (AddressError f"{(repr host)}, {(repr port)} is no host and port: {e}") :from e))))
+    (except [e UnicodeError]
+      (raise (AddressError f"{(repr host)} is no host: {e}") :from e))))
 
 (defn tune [sock]
   "Set what every connection of ours has: no delay, and probes for a dead host."

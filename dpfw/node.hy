@@ -12,7 +12,7 @@ hands, and owns every thread and socket that comes of it."
   dpfw.handshake [new-session dial-handshake listen-handshake]
   dpfw.lookout [Lookout]
   dpfw.network [listen-on dial tune]
-  dpfw.wire [Connection format-address])
+  dpfw.wire [Connection frame-limit])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -32,6 +32,7 @@ hands, and owns every thread and socket that comes of it."
   (defn __init__ [self]
     (setv
       self.session (new-session)
+      self.frame-limit (frame-limit)
       self.lock (threading.RLock)
       self.lookout (Lookout f"dpfw-{self.role}-lookout")
       self.crew (Crew f"dpfw-{self.role}")
@@ -131,7 +132,7 @@ hands, and owns every thread and socket that comes of it."
 
   (defn own [self sock]
     "Make a connection of a socket; `close` will close it."
-    (setv connection (Connection sock))
+    (setv connection (Connection sock self.frame-limit))
     (with [_ self.lock]
       (.add self.connections connection)
       (setv late (.is-set self.closed)))

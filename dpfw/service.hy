@@ -94,7 +94,7 @@ the connection."
       #("end" answer)
       (except [e BaseException]
         (when self.stop
-          (raise))
+          (self.stop))  ; raises what ends the process
         #("error" (describe e)))
       (finally
         (close-quietly i o))))

@@ -27,7 +27,7 @@ this file."
     write-remote]
   dpfw.lexis [
     MAX-DEPTH Misfit Misread ROW-TEXT TOKEN bytes-text complex-text float-text
-    int-text number read-bytes read-numbers read-strings snippet string-text]
+    int-text number read-bytes read-number read-numbers read-strings snippet string-text]
   dpfw.stdtypes [BY-CLASS BY-TAG])
 
 (setv ADVICE "register its type with (register-type type tag writer reader), or send it by write-object")
@@ -181,14 +181,14 @@ this file."
   NESTED {list list-text  tuple tuple-text  dict dict-text  set set-text})
 
 (defn write-datum [x]
-  "The text of a value: one line, without a newline. ::
+  #[[The text of a value: one line, without a newline. ::
 
-      (write-datum [1 \"a\"])  ; => \"[1 \\\"a\\\"]\"
+      (write-datum [1 "a"])  ; => "[1 \"a\"]"
 
   Raises `UnwritableError`, which names the type and the place, if `read-datum`
   could not make an equal value of the same type from it: for types that are
   not registered, for what contains itself, and for more than 200 levels of
-  nesting."
+  nesting.]]
   (try
     (datum-text x 1)
     (except [e Misfit]
@@ -199,12 +199,12 @@ this file."
 ;; * Reading
 
 (defn read-datum [text]
-  "The value that a text denotes; the inverse of `write-datum`. ::
+  #[[The value that a text denotes; the inverse of `write-datum`. ::
 
-      (read-datum \"[1 \\\"a\\\"]\")  ; => [1 \"a\"]
+      (read-datum "[1 \"a\"]")  ; => [1 "a"]
 
   Nothing is evaluated. Raises `DatumSyntaxError`, with the position, if the
-  text is anything but one datum between white space."
+  text is anything but one datum between white space.]]
   (setv tokens (.findall TOKEN text))
   (setv rest (iter tokens))
   (try
@@ -222,6 +222,10 @@ this file."
     (cond
       (= c "\"")
         (.extend items (read-strings token))
+      (in c "0123456789-+")
+        (if (in " " token)
+          (.extend items (read-numbers token))
+          (.append items (read-number token)))
       (in token BUILDERS)
         (do
           (when (>= (len stack) MAX-DEPTH)
@@ -231,19 +235,15 @@ this file."
           (setv items []))
       (in token CLOSERS)
         (do
-          (setv value (close stack items token))
-          (setv items (get (.pop stack) 0))
-          (.append items value)
+          (setv [outer closer build] (if stack (.pop stack) NOTHING-OPEN))
+          (when (!= token closer)
+            (raise (Misread f"{token} where {closer} should be")))
+          (.append outer (build items))
+          (setv items outer)
           (when (not stack)
             (break)))
-      (in c "-+0123456789")
-        (.extend items (read-numbers token))
       (= c "'")
-        (do
-          (setv [model row] (read-form tokens (+ (len stack) 1)))
-          (.append items model)
-          (when row
-            (.extend items ((if (= (get row 0) "\"") read-strings read-numbers) row))))
+        (.extend items (read-quoted tokens (+ (len stack) 1)))
       True
         (.append items (read-atom token))))
   (cond
@@ -252,13 +252,13 @@ this file."
     (or (> (len items) 1) (next tokens None)) (raise (Misread "more than one datum"))
     True (get items 0)))
 
-(defn close [stack items closer]
-  (when (not stack)
-    (raise (Misread f"{closer} closes nothing")))
-  (setv [_ expected build] (get stack -1))
-  (when (!= closer expected)
-    (raise (Misread f"{closer} where {expected} should be")))
-  (build items))
+(defn read-quoted [tokens depth]
+  ; Numbers or strings after the quoted one are in the same token.
+  (setv [model row] (read-form tokens depth))
+  (cond
+    (not row) [model]
+    (= (get row 0) "\"") [model #* (read-strings row)]
+    True [model #* (read-numbers row)]))
 
 (defn read-atom [token]
   (cond
@@ -304,6 +304,7 @@ this file."
 (setv
   CONSTANTS {"None" None  "True" True  "False" False}
   CLOSERS #{")" "]" "}"}
+  NOTHING-OPEN #(None "the end" None)
   BUILDERS {
     "[" #("]" (fn [items] items))
     "#(" #(")" tuple)

@@ -22,7 +22,7 @@ without meaning, so it ends the connection."
   socket
   threading
   time
-  dpfw.errors [WireError])
+  dpfw.errors [SettingError WireError])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -38,14 +38,14 @@ without meaning, so it ends the connection."
 
 (defn frame-limit []
   "The largest payload that this process sends or takes in one frame, in bytes:
-  ``$DPFW_FRAME_LIMIT``, else 256 MiB. ::
+  ``$DPFW_FRAME_LIMIT``, else 256 MiB. Raises `SettingError`. ::
 
     (frame-limit)  ; => 268435456"
   (setv text (os.environ.get "DPFW_FRAME_LIMIT" ""))
   (cond
     (not text) DEFAULT-LIMIT
     (and (.isascii text) (.isdigit text)) (int text)
-    True (raise (ValueError
+    True (raise (SettingError
       f"DPFW_FRAME_LIMIT is {(repr text)}; give it a number of bytes, such as {DEFAULT-LIMIT}"))))
 
 
@@ -54,15 +54,16 @@ without meaning, so it ends the connection."
 
 
 (defclass Connection []
-  "Frames over one connected stream socket, which it owns.
+  "Frames over one connected stream socket, which it owns. ``limit`` is the
+  largest payload of a frame that is not ``data``, in bytes.
 
   ``sock`` is a `socket.socket` or has its methods ``recv``, ``recv_into``,
   ``sendall``, ``settimeout``, ``fileno``, ``shutdown`` and ``close``."
 
-  (defn __init__ [self sock]
+  (defn __init__ [self sock [limit DEFAULT-LIMIT]]
     (setv
       self.sock sock
-      self.limit (frame-limit)
+      self.limit limit
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
       self.received b""   ; bytes that came and were not taken yet:

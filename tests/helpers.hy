@@ -10,7 +10,7 @@
   threading
   time
   pytest
-  dpfw.wire [Connection])
+  dpfw.wire [Connection DEFAULT-LIMIT])
 
 (setv WAIT 10)  ; seconds until what should have happened has not
 
@@ -78,11 +78,11 @@
       (.close one)
       (.close two))))
 
-(defn [contextmanager] facing []
+(defn [contextmanager] facing [[limit DEFAULT-LIMIT]]
   "A `Connection`, and the bare socket at its other end."
   (setv [ours theirs] (tcp-pair))
   (.settimeout theirs WAIT)
-  (setv connection (Connection ours))
+  (setv connection (Connection ours limit))
   (.set-timeout connection WAIT)
   (try
     (yield #(connection theirs))
@@ -102,7 +102,7 @@
   "What comes on a bare socket until its other end closes."
   (setv said b"")
   (try
-    (while (setv chunk (.recv sock 65536))
+    (while (setx chunk (.recv sock 65536))
       (+= said chunk))
     ; It closed, and had not read all that was sent to it.
     (except [ConnectionResetError]))

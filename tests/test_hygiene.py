@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -192,29 +191,38 @@ def test_fails(outcomes, name):
     assert re.search(FAULTS[name], outcomes[name]), outcomes[name] or "it passed"
 
 
-def test_a_hang_ends_the_run_and_shows_all_stacks(tmp_path):
-    (tmp_path / "test_hang.py").write_text(
-        textwrap.dedent("""
-            import subprocess, sys
+HANGS = """
+import subprocess, sys, threading
 
-            PROGRAM = '''
-            def hang_in_child():
-                import time; time.sleep(60)
-            hang_in_child()
-            '''
+def child():
+    program = "def in_child():\\n import time; time.sleep(60)\\nin_child()"
+    return subprocess.Popen([sys.executable, "-c", program])
 
-            def test_hang():
-                subprocess.run([sys.executable, "-c", PROGRAM])
+def test_hang_for_child():
+    assert child().wait() is not None
 
-            def test_next():
-                pass
-        """).replace("            '''", "'''")
+def test_hang_all_the_same():
+    child()
+    threading.Event().wait()
+
+def test_next():
+    raise AssertionError("no test runs after one that hung")
+"""
+
+
+@pytest.mark.parametrize("name", ["test_hang_for_child", "test_hang_all_the_same"])
+def test_a_hang_ends_the_run_and_shows_all_stacks(tmp_path, name):
+    (tmp_path / "test_hang.py").write_text(HANGS)
+    node = f"test_hang.py::{name}"
+    run = run_pytest(
+        *(tmp_path, "-o", "watchdog_seconds=2", node, "test_hang.py::test_next")
     )
-    run = run_pytest(tmp_path, "-o", "watchdog_seconds=2", "test_hang.py")
-    assert run.returncode == 1, run.stdout + run.stderr
-    assert "test_hang.py::test_hang has not ended within 2 s" in run.stderr
-    assert "in test_hang\n" in run.stderr
-    assert "in hang_in_child\n" in run.stderr
+    printed = run.stdout + run.stderr
+    assert run.returncode == 1, printed
+    assert f"{node} has not ended within 2 s" in printed
+    assert f" in {name}\n" in printed
+    assert re.search(r'File "<string>", line 2 in in_child\n', printed), printed
+    assert "no test runs after" not in printed
 
 
 @pytest.mark.parametrize("arguments", [["tests"], ["tests/test_lisp.hy"]])

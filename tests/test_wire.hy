@@ -10,7 +10,7 @@ else comes is refused before it costs anything."
   tracemalloc
   hypothesis [example given strategies :as st]
   pytest
-  dpfw.errors [WireError]
+  dpfw.errors [SettingError WireError]
   dpfw.wire [Connection ConnectionEnded DEFAULT-LIMIT frame-limit KINDS MAX-DATA MAX-HEADER
              format-address]
   helpers [begin exactly facing holds line-from message outcome pair reset stranger stuff
@@ -294,19 +294,19 @@ else comes is refused before it costs anything."
       (tracemalloc.stop)))
   (assert (< peak MIB) f"{peak} bytes were allocated"))
 
-(defn test-the-limit-can-be-set [monkeypatch]
+(defn test-a-limit-is-held [monkeypatch]
   (monkeypatch.setenv "DPFW_FRAME_LIMIT" "1000")
-  (with [[connection peer] (facing)]
+  (holds (frame-limit) 1000)
+  (with [[connection peer] (facing (frame-limit))]
     (.sendall peer (+ (frame "end" (sample 1000)) b"(end 1001)\n"))
     (holds (receive connection) #("end" (sample 1000)))
     (refuses connection "end frame of 1001 bytes" "the limit is 1000" "DPFW_FRAME_LIMIT")))
 
-(defn test-data-has-its-own-limit [monkeypatch]
-  (monkeypatch.setenv "DPFW_FRAME_LIMIT" (str (* 4 MIB)))
-  (with [[connection peer] (facing)]
+(defn test-data-has-its-own-limit []
+  (with [[connection peer] (facing (* 4 MIB))]
     (.sendall peer (.encode f"(data {MAX-DATA})\n"))
     (holds (.receive-header connection) #("data" MAX-DATA)))
-  (with [[connection peer] (facing)]
+  (with [[connection peer] (facing (* 4 MIB))]
     (.sendall peer (.encode f"(data {(+ 1 MAX-DATA)})\n"))
     (refuses connection "Cut long data")))
 
@@ -319,7 +319,7 @@ else comes is refused before it costs anything."
 (defn [(pytest.mark.parametrize "text" ["1e6" "-1" " 5" "lots" "1_000" "\u0661" "256 MiB"])]
       test-a-bad-limit-is-named [monkeypatch text]
   (monkeypatch.setenv "DPFW_FRAME_LIMIT" text)
-  (with [raised (pytest.raises ValueError)]
+  (with [raised (pytest.raises SettingError)]
     (frame-limit))
   (message raised "DPFW_FRAME_LIMIT" (repr text) "number of bytes"))
 

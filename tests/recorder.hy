@@ -1,0 +1,200 @@
+"Records what a real master and a real slave process say to each other, for
+docs/protocol.md. All that is random on the wire is fixed here, so that two
+recordings are equal and a reader can check the proofs."
+
+(import
+  contextlib [contextmanager]
+  functools [partial]
+  itertools [count]
+  os
+  pathlib [Path]
+  re
+  select
+  socket
+  subprocess
+  sys
+  threading
+  types [SimpleNamespace]
+  unittest.mock [patch]
+  dpfw.errors [Refused]
+  dpfw.master [Master force read read-result write]
+  dpfw.wire [HEADER])
+
+(setv
+  HERE (. (Path __file__) parent)
+  COOKIE "an example of a cookie"
+  DOCUMENT (/ HERE.parent "docs" "protocol.md")
+  BLOCK (re.compile "(?<=<!-- begin transcript -->\n```\n).*?(?=```\n<!-- end transcript -->\n)" re.S)
+  WAIT 30)  ; seconds, for anything at all
+
+
+;; Two ends without chance
+
+(defn fixed-tokens [letter]
+  "In this process, session ids and nonces are a0a0…, a1a1…, and so on."
+  (setv numbers (count))
+  (patch "dpfw.handshake.secrets" (SimpleNamespace
+    :token-hex (fn [n] (* f"{letter}{(next numbers)}" n)))))
+
+(defn slave []
+  "What the slave's process runs."
+  (import dpfw.slave [main])
+  (with [_ (fixed-tokens "b")]
+    (main ["0" "--host" "127.0.0.1"])))
+
+(defn [contextmanager] slave-process []
+  "A slave; gives the address that it listens on."
+  (with [process (subprocess.Popen
+      [(getattr hy "sys_executable" sys.executable)
+       "-c" "import hy, recorder; recorder.slave()"]
+      :env {#** os.environ
+            "DPFW_COOKIE" COOKIE
+            ; Tracebacks without ^^^^, which each Python puts elsewhere.
+            "PYTHONNODEBUGRANGES" "1"
+            "PYTHONPATH" (.join os.pathsep [(str HERE) (str HERE.parent)])}
+      :stdout subprocess.PIPE
+      :stderr subprocess.DEVNULL
+      :text True)]
+    (try
+      (setv [host port] (.split (get (.split (.readline process.stdout)) -1) ":"))
+      (yield #(host (int port)))
+      (finally
+        (.terminate process)))))
+
+
+;; Between them
+
+(defclass Recorder []
+  "Passes on what two sockets send each other, and writes it down before that:
+  so what answers something stands below it."
+
+  (defn __init__ [self]
+    (setv
+      self.lines []
+      self.unread {"M" b""  "S" b""}
+      self.greetings {"M" 2  "S" 1}))  ; lines before the first frame
+
+  (defn run [self master slave]
+    (setv ways {master #("M" slave)  slave #("S" master)})
+    (while ways
+      (for [source (get (select.select (list ways) [] [] WAIT) 0)]
+        (setv [name target] (.pop ways source)
+              chunk (.recv source 65536))
+        (if chunk
+          (do
+            (.record self name chunk)
+            (.sendall target chunk)
+            (setv (get ways source) #(name target)))
+          (do
+            (.append self.lines f"{name} hangs up")
+            (.shutdown target socket.SHUT-WR)
+            (.clear ways))))))
+
+  (defn record [self name chunk]
+    (+= (get self.unread name) chunk)
+    (while (.take self name)))
+
+  (defn take [self name]
+    "Write down one line of the handshake or one frame, if there is a whole one."
+    (setv bytes (get self.unread name)
+          end (+ 1 (.find bytes b"\n"))
+          header (.match HEADER bytes)
+          payload b"")
+    (cond
+      (not end)
+        (return False)
+      (get self.greetings name)
+        (-= (get self.greetings name) 1)
+      True
+        (do
+          (setv size (int (.group header 2)))
+          (when (< (len bytes) (+ end size))
+            (return False))
+          (setv payload (cut bytes end (+ end size)))))
+    (.append self.lines f"{name} {(.decode (cut bytes (- end 1)))}")
+    (when payload
+      (.extend self.lines (gfor
+        line (.splitlines (.replace (.decode payload) "\n" "↵\n"))
+        f"    {line}")))
+    (setv (get self.unread name) (cut bytes (+ end (len payload)) None))
+    True))
+
+(defn recorded [address use]
+  "What stands on the wire while ``use`` is called with the address to dial."
+  (setv recorder (Recorder))
+  (defn pump [listener]
+    (with [master (get (.accept listener) 0)
+           slave (socket.create-connection address WAIT)]
+      (.run recorder master slave)))
+  (with [listener (socket.create-server #("127.0.0.1" 0))]
+    (.settimeout listener WAIT)
+    (setv thread (threading.Thread :target pump :args [listener]))
+    (.start thread)
+    (try
+      (use #* (.getsockname listener))
+      (finally
+        (.join thread WAIT))))
+  recorder.lines)
+
+
+;; What they talk about
+
+(defn tasks [host port]
+  (with [_ (fixed-tokens "a")  master (Master)]
+    (setv master.cookie (.encode COOKIE))
+    (.connect master host port)
+    (setv task master.make-task)
+    (force (task "(fn [i o] (+ 2 3))" read-result))
+    (force (task "(fn [i o] (write (* 2 (read i)) o) \"done\")" ask))
+    (force (task "(fn [i o] (sum (map int i)))" give-all))
+    (force (task "(fn [i o] (.write o \"no line\") (len (list i)))" (fn [i o] (.read i 7))))
+    (.exception (task "(fn [i o]\n  (/ 1 0)\n)" read-result))
+    (setv
+      running (threading.Event)
+      promise (task
+        "(fn [i o]\n  (write \"I run\" o)\n  (.flush o)\n  (try\n    (setv n 0)\n    (while True (+= n 1))\n    (except [KeyboardInterrupt] \"stopped\")))"
+        (partial wait-long running)))
+    (.wait running WAIT)
+    (.cancel promise)
+    ; The slave's answer to the cancel comes before this task's.
+    (force (task "(fn [i o])" read-result))))
+
+(defn ask [i o]
+  (write 21 o)
+  [(read i) (read i)])
+
+(defn give-all [i o]
+  (print 1 2 3 :sep "\n" :file o)
+  (.close o)
+  (read i))
+
+(defn wait-long [running i o]
+  (read i)
+  (.set running)
+  (read i))
+
+(defn wrong-cookie [host port]
+  (with [_ (fixed-tokens "c")  master (Master)]
+    (setv master.cookie b"another cookie than that")
+    (try
+      (.connect master host port)
+      (except [Refused]))))
+
+
+(defn transcript []
+  "The whole transcript, as it stands in docs/protocol.md."
+  (with [address (slave-process)]
+    (setv lines [#* (recorded address tasks)
+                 ""
+                 #* (recorded address wrong-cookie)]))
+  (.join "" (gfor  line lines  (+ line "\n"))))
+
+(defn documented []
+  "What docs/protocol.md shows of it."
+  (.group (.search BLOCK (.read-text DOCUMENT :encoding "utf-8"))))
+
+(defn document []
+  "Put a new recording into docs/protocol.md."
+  (setv text (.read-text DOCUMENT :encoding "utf-8")
+        new (transcript))
+  (.write-text DOCUMENT (.sub BLOCK (fn [_] new) text) :encoding "utf-8"))

@@ -1,0 +1,139 @@
+"The slave at the command line."
+
+(import
+  os
+  re
+  signal
+  socket
+  subprocess
+  sys
+  pytest
+  dpfw.dispatch [Master]
+  tests.processes [WAIT ended error-of run-task slave-command slave-process slave-server])
+
+(defn [(pytest.mark.parametrize "runner" [
+    [sys.executable "-m" "dpfw.slave"]
+    [sys.executable "-m" "hy" "-m" "dpfw.slave"]
+    [sys.executable "-c" "import dpfw.slave, sys; sys.exit(dpfw.slave.main())"]])]
+  test-it-runs-under-python-and-under-hy [runner]
+  (setv process (subprocess.Popen [#* runner "0" "--host" "127.0.0.1"]
+    :stdout subprocess.PIPE :stderr subprocess.PIPE :text True))
+  (try
+    (setv line (.readline process.stdout)
+          found (re.fullmatch r"dpfw slave listens on 127\.0\.0\.1:([0-9]+)\n" line))
+    (assert found line)
+    (with [master (Master)]
+      (.connect master "127.0.0.1" (int (.group found 1)))
+      (assert (= (run-task master '(fn [i o] (import dpfw.slave) (is (dpfw.slave.dpfw-slave-ht) (dpfw-slave-ht)))) True)))
+    (.terminate process)
+    (setv [status out err] (ended process))
+    (assert (= [status out err] [0 "" ""]) [status out err])
+    (finally
+      (.kill process)
+      (.communicate process))))
+
+(defn test-help-names-every-option []
+  (with [process (slave-process "--help")]
+    (setv [status out err] (ended process))
+    (assert (= status 0) err)
+    (for [option ["--host" "--connect" "--once" "--backlog" "--log-level" "cookie"]]
+      (assert (in option out) out))))
+
+(defn [(pytest.mark.parametrize #("arguments" "says") [
+    #([] "give a port")
+    #(["1" "--connect" "localhost:1"] "give a port")
+    #(["1" "--once"] "--once goes with --connect")
+    #(["--connect" "localhost"] "give HOST:PORT")
+    #(["--connect" "::1:80"] "brackets")
+    #(["what"] "invalid int")])]
+  test-wrong-usage-is-status-2 [arguments says]
+  (with [process (slave-process #* arguments)]
+    (setv [status out err] (ended process))
+    (assert (= status 2) [status err])
+    (assert (in says err) err)))
+
+(defn fails-with [says #* arguments #** environment]
+  (with [process (slave-process #* arguments #** environment)]
+    (setv [status out err] (ended process))
+    (assert (= status 1) [status err])
+    (assert (in says err) err)
+    (assert (= (.count err "\n") 1) err)))  ; a line, no traceback
+
+(defn test-a-port-in-use-is-named-with-a-cure []
+  (with [taken (socket.create-server #("127.0.0.1" 0))]
+    (setv port (get (.getsockname taken) 1))
+    (fails-with "give another port, or 0" (str port) "--host" "127.0.0.1")))
+
+(defn test-a-host-that-does-not-resolve-is-named []
+  (fails-with "'no.such.host.invalid' does not resolve" "--connect" "no.such.host.invalid:1")
+  (fails-with "'no.such.host.invalid' does not resolve" "0" "--host" "no.such.host.invalid"))
+
+(defn test-a-port-out-of-range-is-named []
+  (fails-with "99999" "99999" "--host" "127.0.0.1"))
+
+(defn test-a-cookie-that-cannot-be-used-is-named [tmp-path]
+  (fails-with "has 5 characters and needs 16" "0" :DPFW-COOKIE "short")
+  (setv path (/ tmp-path "cookie"))
+  (.write-text path (* "x" 32))
+  (.chmod path 0o644)
+  (setv environment (dict os.environ :DPFW-COOKIE-FILE (str path)))
+  (.pop environment "DPFW_COOKIE")
+  (setv got (subprocess.run (slave-command "0") :env environment :capture-output True :text True
+              :timeout WAIT))
+  (assert (= got.returncode 1) got)
+  (assert (in f"chmod 600 {path}" got.stderr) got))
+
+(defn test-a-slave-with-another-cookie-ends-with-the-reason []
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (fails-with "the cookies differ" "--connect" f"{host}:{port}"
+      :DPFW-COOKIE (* "z" 32))))
+
+(defn test-a-slave-that-dials-a-slave-ends-with-the-reason []
+  (with [[_ host port] (slave-server)]
+    (fails-with "both ends are slaves" "--connect" f"{host}:{port}")))
+
+(defn test-sigterm-ends-a-busy-slave-with-status-0 []
+  (for [argument [None "--connect"]]
+    (with [master (Master)]
+      (setv [host port] (.listen master :host "127.0.0.1"))
+      (with [process (if argument
+                       (slave-process argument f"{host}:{port}")
+                       (slave-process "0" "--host" "127.0.0.1"))]
+        (if argument
+          (.get-slave master)
+          (.connect master host (int (get (.split (.readline process.stdout) ":") -1))))
+        (setv promise (.make-task master
+          '(fn [i o] (print "busy" :file o) (.flush o) (while True))
+          (fn [i o]
+            (.readline i)
+            (.send-signal process signal.SIGTERM)
+            (.readline i))))
+        (assert (isinstance (.exception promise WAIT) ConnectionError))
+        (setv [status out err] (ended process))
+        (assert (= status 0) [status err])))))
+
+(defn test-ctrl-c-ends-a-slave-like-any-program []
+  (with [[process host port] (slave-server)]
+    (.send-signal process signal.SIGINT)
+    (setv [status out err] (ended process))
+    (assert (in status [(- signal.SIGINT) 130 1]) [status err])))
+
+(defn test-with-once-it-ends-with-its-master []
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (with [process (slave-process "--once" "--connect" f"{host}:{port}")]
+      (.get-slave master)
+      (.close master)
+      (assert (= (get (ended process) 0) 0)))))
+
+(defn test-logs-go-to-standard-error []
+  (with [[process host port] (slave-server "--log-level" "info")]
+    (with [s (socket.create-connection #(host port))]
+      (.sendall s b"GET / HTTP/1.1\r\n\r\n")
+      (.recv s 1000))
+    (setv line (.readline process.stderr))
+    (assert (in "dpfw" line) line)
+    (.terminate process)
+    (setv [status out err] (ended process))
+    (assert (= out "") out)))

@@ -1,0 +1,129 @@
+"Slave processes of one's own."
+
+(import
+  os
+  signal
+  subprocess
+  sys
+  threading
+  pytest
+  dpfw.dispatch [Master]
+  dpfw.errors [LaunchError SlaveLost]
+  dpfw.launch [dpfw-launch]
+  dpfw.ports [read-result]
+  tests.processes [WAIT error-of launched run-task])
+
+(setv PID '(fn [i o] (import os) (os.getpid)))
+
+(defn gone? [pid]
+  "Has this process, which may be no child of ours, ended?"
+  (try
+    (with [f (open f"/proc/{pid}/stat")]
+      (= (get (.split (get (.rpartition (.read f) ")") 2)) 0) "Z"))
+    (except [FileNotFoundError]
+      True)))
+
+(defn wait-until [condition]
+  "Poll for what gives no event: the end of another's child."
+  (import time)
+  (setv deadline (+ (time.monotonic) WAIT))
+  (while (not (condition))
+    (assert (< (time.monotonic) deadline) "waited in vain")
+    (os.sched-yield)))
+
+(defn test-launched-slaves-are-processes-of-this-one []
+  (with [[master slaves] (launched 2)]
+    (assert (= (len slaves) 2) slaves)
+    (assert (= slaves (.slaves master)))
+    (setv parents (.broadcast master '(fn [i o] (import os) (os.getppid))))
+    (assert (= parents [(os.getpid) (os.getpid)]) parents)))
+
+(defn test-they-go-with-the-master-that-closes []
+  (with [[master slaves] (launched 2)]
+    (setv pids (.broadcast master PID)))
+  (for [pid pids]
+    (assert (gone? pid) pid)))
+
+(defn test-they-go-when-they-are-busy-and-do-not-listen []
+  (with [[master [slave]] (launched 1)]
+    (setv promise (.make-task master
+      '(fn [i o]
+        (import os)
+        (write (os.getpid) o)
+        (.flush o)
+        (while True
+          (try
+            (while True)
+            (except [BaseException]))))
+      (fn [i o]
+        (.append pids (read-result i o))
+        (.set started)
+        (read-result i o)))
+      pids []
+      started (threading.Event))
+    (.wait started WAIT))
+  (assert (isinstance (.exception promise WAIT) Exception))
+  (assert (gone? (get pids 0))))
+
+(defn [(pytest.mark.parametrize "ending" ["(os.kill (os.getpid) 9)" "(os._exit 1)" "None" "(/ 1 0)"])]
+  test-they-go-however-the-master-ends [ending tmp-path]
+  (setv script (/ tmp-path "m.hy"))
+  (.write-text script f"
+    (import os dpfw.master * dpfw.launch [dpfw-launch])
+    (dpfw-launch 2)
+    (print #* (dpfw-broadcast '{(hy.repr PID) })  :flush True)
+    (setv p (dpfw-make-task '(fn [i o] (while True)) read-result))
+    {ending}")
+  (setv text (.replace (.read-text script) "''" "'"))
+  (.write-text script text)
+  (setv got (subprocess.run [sys.executable "-m" "hy" (str script)]
+    :stdin subprocess.DEVNULL :capture-output True :text True :timeout WAIT))
+  (setv pids (list (map int (.split got.stdout))))
+  (assert (= (len pids) 2) got)
+  (for [pid pids]
+    (wait-until (fn [] (gone? pid)))))
+
+(defn test-from-plain-python [tmp-path]
+  (setv script (/ tmp-path "m.py"))
+  (.write-text script "
+from dpfw.master import dpfw_make_task, dpfw_close, force, read_result
+from dpfw.launch import dpfw_launch
+slaves = dpfw_launch(1)
+print(len(slaves), force(dpfw_make_task('(fn [i o] (* 6 7))', read_result)))
+dpfw_close()
+")
+  (setv got (subprocess.run [sys.executable (str script)]
+    :capture-output True :text True :timeout WAIT))
+  (assert (= [got.stdout got.stderr got.returncode] ["1 42\n" "" 0]) got))
+
+(defn test-from-a-repl []
+  (setv got (subprocess.run [sys.executable "-m" "hy" "-i"]
+    :input "(import dpfw.master * dpfw.launch [dpfw-launch])
+(len (dpfw-launch 1))
+(force (dpfw-make-task `(fn [i o] (+ 2 3)) read-result))
+"
+    :capture-output True :text True :timeout WAIT))
+  (assert (= got.returncode 0) got)
+  (assert (in "5" (.split got.stdout)) got))
+
+(defn test-they-import-what-the-master-can-import [tmp-path monkeypatch]
+  (.write-text (/ tmp-path "only_here.py") "answer = 42\n")
+  (.syspath-prepend monkeypatch (str tmp-path))
+  (with [[master _] (launched 1)]
+    (assert (= (run-task master '(fn [i o] (import only-here) only-here.answer)) 42))))
+
+(defn test-a-slave-that-does-not-come-up-is-an-error-and-none-stays [monkeypatch]
+  (.setattr monkeypatch sys "executable" "/bin/false")
+  (with [master (Master)]
+    (setv error (error-of dpfw-launch 2 master))
+    (assert (isinstance error LaunchError) (repr error))
+    (assert (in "status 1" (str error)) (str error))
+    (assert (= (.slaves master) []))))
+
+(defn test-a-dead-slave-is-reaped []
+  (with [[master [slave]] (launched 1)]
+    (setv pid (run-task master PID))
+    (os.kill pid signal.SIGKILL)
+    (wait-until (fn [] (not (os.path.exists f"/proc/{pid}"))))
+    (with [_ master.change]
+      (assert (.wait-for master.change (fn [] slave.lost) WAIT)))))
