@@ -6,7 +6,6 @@ the same thread sends the slave the next task in line. So a task costs no more
 than one wake-up of a parked thread, and an idle slave costs no thread."
 
 (import
-  atexit
   collections [deque]
   concurrent.futures [CancelledError]
   logging
@@ -64,8 +63,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       self.known (WeakValueDictionary)  ; session id -> slave, lost ones too
       self.idle {}            ; idle slaves -> None, the longest idle first
       self.line (deque)       ; tasks that wait for any slave
-      self.initial []         ; remotes that every slave runs first
-      self.redialling #{}))   ; the addresses being dialled again
+      self.initial []))       ; remotes that every slave runs first
 
   ;; Who is there
 
@@ -144,8 +142,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (.notify-all self.change))
     (for [task waiting]
       (.fail task.promise (closed-error)))
-    (.close (super))
-    (atexit.unregister self.close))
+    (.close (super)))
 
   ;; Dispatch
 
@@ -173,40 +170,51 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   (defn hand-over [self slave task]
     "Send a task to a slave that was taken for it, and run what follows in a
     thread of the crew."
-    (setv task (.begin-next self slave task))
+    (setv task (.begin-next self slave slave.connection task))
     (when (and task (not (.run self.crew self.attend slave task)))
       (.fail task.promise (closed-error))))
 
   (defn attend [self slave task]
     "Play one task after the other with a slave, as long as there are any."
     (while task
-      (setv [end what] (.play task)
-            following None)
-      (if (or (is end Task.lost) (.hung-up slave.connection))
-        (.lose self slave)
+      (setv connection task.connection
+            following None
+            [end what] (played task))
+      (if (is end Task.lost)
+        (.lose self slave connection)
         ; The slave has its next task before this one's result is told.
-        (setv following (.begin-next self slave)))
+        (setv following (.begin-next self slave connection)))
       (.conclude self task end what)
       (setv task following)))
 
-  (defn begin-next [self slave [task None]]
+  (defn begin-next [self slave connection [task None]]
     "Send a slave its next task, this one or the first in line; returns it, or
     None when there is none or the slave is lost."
-    (while True
+    (while (not (.gone self slave connection))
       (setv task (or task (.take-task self slave)))
       (unless task
+        ; If it hung up just before it was counted as idle, nobody noticed.
+        (.gone self slave connection)
         (return None))
       (try
-        (when (.begin task slave.connection self.lookout)
+        (when (.begin task connection self.lookout)
           (return task))
-        (except [e OSError]
-          (.lose self slave)
-          (.put-back self task e)
-          (return None))
+        (except [OSError]
+          (.lose self slave connection)
+          (break))
         (except [BaseException]
-          (.lose self slave)
+          (.lose self slave connection)
           (raise)))
-      (setv task None)))
+      (setv task None))
+    (when task
+      (.put-back self task)))
+
+  (defn gone [self slave connection]
+    "Has the slave's end of this connection hung up? If so, it is lost."
+    (setv gone (.hung-up connection))
+    (when gone
+      (.lose self slave connection))
+    gone)
 
   (defn take-task [self slave]
     "Take the next task for this slave; with none, count it as idle."
@@ -220,8 +228,8 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
           (.notify-all self.change)
           None))))
 
-  (defn put-back [self task error]
-    "A slave was found to be gone before it saw this task."
+  (defn put-back [self task]
+    "The slave was found to be gone before it saw this task."
     (if task.slave
       (.fail task.promise (lost-before task.slave))
       (do
@@ -244,8 +252,8 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   (defn conclude [self task end what]
     (when (and (is end Task.lost) (.is-set self.closed))
       (setv what (closed-error what)))
-    (when (and (end task what) (not (.is-set self.closed)))
-      (.put-back self task what)))
+    (when (end task what)
+      (.put-back self task)))
 
   ;; Coming and going
 
@@ -262,8 +270,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
         (.retire self connection)
         (return present))
       ; It dialled again, so it knows that the other connection is no more.
-      (.abort present.connection)
-      (.lose self present))
+      (.lose self present present.connection))
     (setv slave (.enlist self connection session dialled))
     (.watch self.lookout connection HANG-UP (fn [] (.hung-up self slave connection)))
     (.hand-over self slave None)
@@ -308,12 +315,13 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
         (setv idle (and (is slave.connection connection) (in slave self.idle))))
       ; A busy slave's last words may still be on their way; who attends it will see.
       (when idle
-        (.run self.crew self.lose slave))))
+        (.run self.crew self.lose slave connection))))
 
-  (defn lose [self slave]
-    "A slave is gone; forget it, and dial it again if we dialled it."
+  (defn lose [self slave connection]
+    "A slave is gone, as far as this connection goes: forget it, and dial it
+    again if we dialled it. Idempotent."
     (with [_ self.change]
-      (when slave.lost
+      (when (or slave.lost (is-not slave.connection connection))
         (return))
       (setv slave.lost True
             slave.busy False
@@ -322,7 +330,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (.pop self.by-session slave.session)
       (.pop self.idle slave None)
       (.notify-all self.change))
-    (.retire self slave.connection)
+    (.retire self connection)
     (for [task tasks]
       (.fail task.promise (lost-before slave)))
     (unless (.is-set self.closed)
@@ -347,6 +355,13 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (log.warning (+ "a task waits, and this master has no slave; "
         "start some with (dpfw-launch 2), or connect to one with (dpfw-master-client host port)")))))
 
+
+(defn played [task]
+  "Play it. Whatever happens, its promise must end."
+  (try
+    (.play task)
+    (except [e BaseException]  ; out of memory, or a fault of ours
+      #(Task.lost e))))
 
 (defn remote-text [remote]
   (if (is (type remote) str)

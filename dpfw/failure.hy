@@ -21,27 +21,32 @@ The payload of an ``error`` frame is a dict, written as a datum, of
 
 (setv
   HERE (os.path.dirname (os.path.abspath __file__))
-  LONGEST-MESSAGE 100,000     ; characters
-  LONGEST-TRACEBACK 1,000,000)  ; characters
+  LONGEST 50,000)  ; characters of the message, the arguments, the traceback
 
 
 ;; On the slave
 
-(defn describe [error]
-  "The payload that tells of this exception, as bytes."
-  (.encode (write-datum (description error))))
+(defn describe [error limit]
+  "The payload that tells of this exception, as bytes, ``limit`` at most."
+  (setv known (description error)
+        payload (.encode (write-datum known)))
+  (if (<= (len payload) limit)
+    payload
+    ; A group of very many. The traceback still names the first of them.
+    (do
+      (.pop known "exceptions" None)
+      (.encode (write-datum {#** known  "builtin" None})))))
 
 (defn description [error]
   (setv cls (type error)
-        members (when (isinstance error (group-class)) error.exceptions)
         known {
           "type" (class-name cls)
           "builtin" (builtin-name cls)
-          "message" (shortened (message error) LONGEST-MESSAGE)
+          "message" (shortened (message error))
           "args" (writable-arguments error)
-          "traceback" (shortened (remote-traceback error) LONGEST-TRACEBACK)})
-  (when members
-    (setv (get known "exceptions") (lfor  e members  (description e))))
+          "traceback" (shortened (remote-traceback error))})
+  (when (isinstance error (group-class))
+    (setv (get known "exceptions") (lfor  e error.exceptions  (description e))))
   known)
 
 (defn class-name [cls]
@@ -68,7 +73,7 @@ The payload of an ``error`` frame is a dict, written as a datum, of
 (defn writable-arguments [error]
   (setv args (arguments error))
   (try
-    (if (<= (len (write-datum args)) LONGEST-MESSAGE)
+    (if (<= (len (write-datum args)) LONGEST)
       args
       #())
     (except [UnwritableError]
@@ -99,12 +104,13 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     (setv below below.tb-next))
   below)
 
-(defn shortened [text length]
-  (if (<= (len text) length)
+(defn shortened [text]
+  (setv half (// LONGEST 2))
+  (if (<= (len text) LONGEST)
     text
-    (+ (cut text (// length 2))
-       f"\n… {(- (len text) length)} characters left out …\n"
-       (cut text (- (// length 2)) None))))
+    (+ (cut text half)
+       f"\n… {(- (len text) LONGEST)} characters left out …\n"
+       (cut text (- half) None))))
 
 (defn group-class []
   "The class of exception groups; one that nothing is of before Python 3.11."

@@ -69,6 +69,8 @@ session, and ends with it. So it goes down with its master, however that ends."
       :env {#** os.environ
             ; What can be imported here can be imported there. 
             "PYTHONPATH" (.join os.pathsep (filter None sys.path))
+            ; What remotes print shows at once.
+            "PYTHONUNBUFFERED" "1"
             "DPFW_COOKIE" (.decode (.secret self.master))}
       ; A Ctrl-C at the master's terminal is the master's.
       :start-new-session True))

@@ -10,6 +10,7 @@ The functions here act on one default master. The names, and most of what they
 do, are those of dpfw for CHICKEN Scheme (2006)."
 
 (import
+  atexit
   threading
   dpfw.dispatch [Master]
   dpfw.ports [read write read-object write-object read-result]
@@ -125,6 +126,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (setv master _master))
   (unless (is master None)
     (.close master)))
+
+
+; Ends the slaves that were launched, and waits for them, before Python goes.
+(atexit.register dpfw-close)
 
 
 (export :objects [

@@ -95,7 +95,7 @@ the connection."
       (except [e BaseException]
         (when self.stop
           (self.stop))  ; raises what ends the process
-        #("error" (describe e)))
+        #("error" (describe e self.connection.limit)))
       (finally
         (close-quietly i o))))
 

@@ -95,13 +95,13 @@
 
   (defn lost [self error]
     "The slave is gone. Answers whether the task is to run again."
-    (setv again (and self.retries (not (.done self.promise))))
+    (setv again (and self.retries (is self.slave None) (not (.done self.promise))))
     (if again
       (do
         (-= self.retries 1)
         (.waiting self.promise))
       (.fail self.promise error))
-    (bool again))
+    again)
 
   (defn failed [self error]
     (.fail self.promise error))

@@ -32,6 +32,7 @@ without meaning, so it ends the connection."
   MAX-HEADER 32             ; bytes, line feed included
   MAX-DATA (* 1024 1024)    ; bytes in one data frame
   DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
+  LOWEST-LIMIT MAX-DATA            ; room for any description of an error
   CHUNK 65536               ; bytes asked of the socket at once
   HANG-UP (getattr select "POLLRDHUP" select.POLLHUP))
 
@@ -42,11 +43,12 @@ without meaning, so it ends the connection."
 
     (frame-limit)  ; => 268435456"
   (setv text (os.environ.get "DPFW_FRAME_LIMIT" ""))
-  (cond
-    (not text) DEFAULT-LIMIT
-    (and (.isascii text) (.isdigit text)) (int text)
-    True (raise (SettingError
-      f"DPFW_FRAME_LIMIT is {(repr text)}; give it a number of bytes, such as {DEFAULT-LIMIT}"))))
+  (unless text
+    (return DEFAULT-LIMIT))
+  (unless (and (.isascii text) (.isdigit text) (<= LOWEST-LIMIT (int text)))
+    (raise (SettingError
+      f"DPFW_FRAME_LIMIT is {(repr text)}; give it a number of bytes, at least {LOWEST-LIMIT}")))
+  (int text))
 
 
 (defclass ConnectionEnded [WireError]

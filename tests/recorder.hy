@@ -19,6 +19,7 @@ recordings are equal and a reader can check the proofs."
   dpfw.errors [Refused]
   dpfw.master [Master force read read-result write]
   dpfw.wire [HEADER])
+(require hyrule.control [unless])
 
 (setv
   HERE (. (Path __file__) parent)
@@ -75,20 +76,16 @@ recordings are equal and a reader can check the proofs."
       self.greetings {"M" 2  "S" 1}))  ; lines before the first frame
 
   (defn run [self master slave]
+    "Until one of the two hangs up; which one does it first is chance."
     (setv ways {master #("M" slave)  slave #("S" master)})
-    (while ways
-      (for [source (get (select.select (list ways) [] [] WAIT) 0)]
-        (setv [name target] (.pop ways source)
+    (while True
+      (for [source (get (select.select [master slave] [] [] WAIT) 0)]
+        (setv [name target] (get ways source)
               chunk (.recv source 65536))
-        (if chunk
-          (do
-            (.record self name chunk)
-            (.sendall target chunk)
-            (setv (get ways source) #(name target)))
-          (do
-            (.append self.lines f"{name} hangs up")
-            (.shutdown target socket.SHUT-WR)
-            (.clear ways))))))
+        (unless chunk
+          (return))
+        (.record self name chunk)
+        (.sendall target chunk))))
 
   (defn record [self name chunk]
     (+= (get self.unread name) chunk)

@@ -9,7 +9,7 @@
   tests.processes [WAIT error-of run-task slave-server])
 
 (defn [(pytest.fixture :scope "module")] server []
-  (with [server (slave-server  :DPFW-FRAME-LIMIT "1000000")]
+  (with [server (slave-server  :DPFW-FRAME-LIMIT "2000000")]
     (yield server)))
 
 (defn [pytest.fixture] master [server]
@@ -133,14 +133,14 @@
   (assert (in says (str error)) (str error)))
 
 (defn test-a-result-over-the-limit-is-named-and-its-cure [master]
-  (setv error (error-of run-task master '(fn [i o] (* "x" 1000001))))
+  (setv error (error-of run-task master '(fn [i o] (* "x" 2000001))))
   (assert (isinstance error OverflowError) (repr error))
   (assert (in "DPFW_FRAME_LIMIT" (str error)) (str error)))
 
 (defn test-a-remote-over-the-limit-costs-only-its-connection [server]
   (with [master (Master)]
     (.connect master #* (cut server 1 None))
-    (setv error (error-of run-task master f"(fn [i o] (len \"{(* "x" 1000001)}\"))"))
+    (setv error (error-of run-task master f"(fn [i o] (len \"{(* "x" 2000001)}\"))"))
     (assert (isinstance error SlaveLost) (repr error))))
 
 
