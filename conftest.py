@@ -10,7 +10,7 @@
   stack, those of Python child processes included.
 - Hypothesis: random for people, always the same for CI.
 
-These files are in Python because pytest reads no conftest.hy.
+This file is in Python because pytest reads no conftest.hy.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ OWN = pytest.StashKey[Path]()
 STDERR = pytest.StashKey[int]()
 LASTING = pytest.StashKey[set]()
 OVER = pytest.StashKey[threading.Event]()
+
+# And what a test keeps: that it hung, in words.
+HUNG = pytest.StashKey[str]()
 
 
 # -- Hypothesis ---------------------------------------------------------------
@@ -363,9 +366,9 @@ def pytest_runtest_protocol(item):
 def pytest_runtest_makereport(item):
     """Whatever a test makes of the death of its children, it has failed."""
     report = yield
-    if item.session.shouldfail and report.passed:
+    if HUNG in item.stash and report.passed:
         report.outcome = "failed"
-        report.longrepr = item.session.shouldfail
+        report.longrepr = item.stash[HUNG]
     return report
 
 
@@ -379,9 +382,10 @@ def watchdog(item, over):
     if over.wait(limit):
         return
     stderr = item.config.stash[STDERR]
+    item.stash[HUNG] = f"{item.nodeid} has not ended within {limit:g} s"
     # No test after this one: what made it hang would make others hang too.
-    item.session.shouldfail = f"{item.nodeid} has not ended within {limit:g} s"
-    os.write(stderr, f"\n\n{item.session.shouldfail}. Its stacks:\n".encode())
+    item.session.shouldfail = item.stash[HUNG]
+    os.write(stderr, f"\n\n{item.stash[HUNG]}. Its stacks:\n".encode())
     faulthandler.dump_traceback(stderr)
     for _, pid, _ in processes():
         os.write(stderr, f"\nAborting its child {pid}: {command_line(pid)}\n".encode())

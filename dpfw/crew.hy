@@ -33,7 +33,7 @@ Waking a parked thread takes a third of the time that starting one takes."
       (when self.closed
         (return False))
       (setv thread (unless self.parked
-        (threading.Thread :target self.work :args #(order) :name self.name :daemon True)))
+        (threading.Thread :target self.work :args #([order]) :name self.name :daemon True)))
       (if thread
         (.add self.threads thread)
         (-= self.parked 1)))
@@ -42,7 +42,8 @@ Waking a parked thread takes a third of the time that starting one takes."
       (.put self.orders order))
     True)
 
-  (defn work [self order]
+  (defn work [self first]
+    (setv order (.pop first))  ; a Thread keeps its arguments until it ends
     (while order
       (setv [procedure arguments] order)
       (try

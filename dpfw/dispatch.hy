@@ -17,7 +17,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   dpfw.ports [read-result]
   dpfw.promise [force]
   dpfw.sexp [write-remote]
-  dpfw.task [Task]
+  dpfw.task [SEND-EVERY SEND-TRIES Task sent?]
   dpfw.wire [HANG-UP])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -36,6 +36,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       self.connection None
       self.dialled None    ; the host and port to dial it at again, or None
       self.through None    ; the address of ours that it dialled
+      self.process None    ; the `subprocess.Popen` of one that was launched here
       self.lost True
       self.busy False
       self.tasks (deque))) ; that wait for this slave
@@ -143,6 +144,17 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     (for [task waiting]
       (.fail task.promise (closed-error)))
     (.close (super)))
+
+  (defn kill [self slave]
+    "See `dpfw-kill`."
+    (if slave.process
+      (.kill slave.process)
+      (.send-kill self slave.connection SEND-TRIES)))
+
+  (defn send-kill [self connection tries]
+    (unless (sent? connection "kill" tries)
+      (.call-after self.lookout SEND-EVERY
+        (fn [] (.send-kill self connection (- tries 1))))))
 
   ;; Dispatch
 

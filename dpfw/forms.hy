@@ -18,7 +18,7 @@ Nothing here evaluates, or uses a reader macro."
     List Set String Symbol Tuple]
   dpfw.errors [UnwritableError]
   dpfw.lexis [
-    MAX-DEPTH Misfit Misread bytes-text complex-text float-text int-text
+    MAX-DEPTH MAX-DIGITS Misfit Misread bytes-text complex-text float-text int-text
     number read-bytes read-numbers read-strings snippet string-text])
 
 (setv
@@ -27,6 +27,7 @@ Nothing here evaluates, or uses a reader macro."
   ; is made of the letters of Inf, NaN and j. The rest is left to Hy to judge.
   SYMBOL (re.compile (+ "[A-HK-MO-Z_a-z]" NAME "*|None|(?![#:])(?:(?![njNJ\\d])" NAME ")+"))
   DOTTED (re.compile (+ r"\.*(?!Inf|NaN)[A-Za-z_]" NAME r"*(?:\." NAME "+)*"))
+  KEYWORD (re.compile (+ NAME "*"))
   SURROGATE (re.compile "[\ud800-\udfff]")
   SUGAR {
     "quote" "'"  "quasiquote" "`"  "unquote" "~"  "unquote-splice" "~@"
@@ -60,9 +61,13 @@ Nothing here evaluates, or uses a reader macro."
   (fn [xs depth forms]
     (+ opener (forms-text (parts xs) depth forms xs) closer)))
 
-(defn forms-text [parts depth forms whole]
+(defn check-depth [depth]
+  "Refuse what is nested too deep."
   (when (> depth MAX-DEPTH)
-    (raise (Misfit f"cannot write what is nested more than {MAX-DEPTH} levels deep")))
+    (raise (Misfit f"cannot write what is nested more than {MAX-DEPTH} levels deep"))))
+
+(defn forms-text [parts depth forms whole]
+  (check-depth depth)
   (setv texts [])
   (try
     (for [part parts]
@@ -81,6 +86,8 @@ Nothing here evaluates, or uses a reader macro."
 (defn legal-symbol? [text]
   (and
     (not (.search SURROGATE text))
+    ; The constructor takes it for a decimal integer first.
+    (<= (len text) MAX-DIGITS)
     (try
       (= (Symbol text) (Symbol text :from-parser True))
       (except [ValueError]
@@ -88,12 +95,8 @@ Nothing here evaluates, or uses a reader macro."
 
 (defn keyword-text [k]
   "The text of a keyword."
-  (try
-    (when (.search SURROGATE k.name)
-      (raise (ValueError)))
-    (Keyword k.name)
-    (except [[TypeError ValueError]]
-      (raise (Misfit f"cannot write the keyword {(snippet (str k.name))}: it would not read back"))))
+  (when (not (and (isinstance k.name str) (.fullmatch KEYWORD k.name)))
+    (raise (Misfit f"cannot write the keyword {(snippet (str k.name))}: it would not read back")))
   (+ ":" k.name))
 
 (defn expression-text [x depth forms]
@@ -149,7 +152,7 @@ Nothing here evaluates, or uses a reader macro."
       (+ (if x.is-tstring "t" "f") "\"" parts "\"")
     (and (is (type d) str) (bracket-f? d) (not x.is-tstring) (all (gfor
         [i p] (enumerate x)
-        :if (is (type p) String)
+        :if (in (type p) [String str])
         (if (= (+ i 1) (len x)) (bracketable? p d) (bracketable? (+ p " ") d)))))
       (+ "#[" d "[" (if (.startswith parts "\n") "\n" "") parts "]" d "]")
     True
@@ -157,14 +160,13 @@ Nothing here evaluates, or uses a reader macro."
 
 (defn fparts-source [parts whole brackets tstring spec depth forms]
   ; The parts of an f-string, or of a format specification.
-  (when (> depth MAX-DEPTH)
-    (raise (Misfit f"cannot write what is nested more than {MAX-DEPTH} levels deep")))
+  (check-depth depth)
   (setv texts []  string-before False)
   (try
     (for [part parts]
       (setv string-now (in (type part) [String str]))
       (cond
-        (and string-now (or string-before (= part "") (is-not (getattr part "brackets" None) None)))
+        (and string-now (or string-before (not part) (is-not (getattr part "brackets" None) None)))
           (raise (Misfit "cannot write a string in an f-string that is empty, bracketed, or follows another: it would not read back"))
         string-now
           (.append texts (fstring-chars part (is-not brackets None) spec))
@@ -236,7 +238,9 @@ Nothing here evaluates, or uses a reader macro."
 (defn string-datum [s depth forms]
   (if (is s.brackets None)
     (string-text s)
-    (+ "#String(" (string-text s) " " (option-text s.brackets) ")")))
+    (do
+      (check-depth depth)
+      (+ "#String(" (string-text s) " " (option-text s.brackets) ")"))))
 
 (defn fstring-datum [x depth forms]
   (.format "#FString({} {} {})"
@@ -330,31 +334,25 @@ Nothing here evaluates, or uses a reader macro."
 (setv PREFIXES (dict (gfor  [name mark] (.items SUGAR)  #((.strip mark) (Symbol name)))))
 
 (defn read-form [tokens depth]
-  "The model whose text comes next in `tokens`, an iterator, and what was left of
-  the last token: a pair."
+  "The model whose text comes next in `tokens`, an iterator, and what the last
+  token holds beyond it: a pair."
   (setv stack [])
   (for [token tokens]
-    (cond
-      (or (in token PREFIXES) (in token BUILDERS))
-        (do
-          (when (> (+ depth (len stack)) MAX-DEPTH)
-            (raise (Misread f"nested more than {MAX-DEPTH} levels deep")))
-          (.append stack #(token [])))
-      True
-        (do
-          (setv [model rest] (if (in token [")" "]" "}"])
-            #((close-form stack token) "")
-            (first-atom token)))
-          (while (and stack (in (get stack -1 0) PREFIXES))
-            (setv model (Expression [(get PREFIXES (get (.pop stack) 0)) model])))
-          (when (not stack)
-            (return #(model rest)))
-          (setv items (get stack -1 1))
-          (.append items model)
-          (while rest
-            (setv [model rest] (first-atom rest))
-            (.append items model)))))
-  (raise (Misread "the text ends within a quoted form")))
+    (if (or (in token PREFIXES) (in token BUILDERS))
+      (do
+        (when (> (+ depth (len stack)) MAX-DEPTH)
+          (raise (Misread f"nested more than {MAX-DEPTH} levels deep")))
+        (.append stack #(token [])))
+      (do
+        (setv [model #* models] (if (in token CLOSERS)
+          [(close-form stack token)]
+          (read-atoms token)))
+        (while (and stack (in (get stack -1 0) PREFIXES))
+          (setv model (Expression [(get PREFIXES (get (.pop stack) 0)) model])))
+        (when (not stack)
+          (return #(model (if models (after-first token) ""))))
+        (.extend (get stack -1 1) [model #* models]))))
+  (raise (Misread "the text ends within a quoted form" None)))
 
 (defn close-form [stack closer]
   (when (not stack)
@@ -370,23 +368,19 @@ Nothing here evaluates, or uses a reader macro."
     (except [e [IndexError TypeError ValueError]]
       (raise (Misread f"this is no {(cut opener 1 -1)}: {e}") :from e))))
 
-(defn first-atom [token]
-  ; The model of the first word of a token, and the other words.
+(defn read-atoms [token]
   (setv c (get token 0))
   (cond
-    (= c "\"")
-      (do
-        (setv end (if (in "\\" token) (len token) (+ (.find token "\"" 1) 1)))
-        (setv [s] (read-strings (cut token (or end 1))))
-        #((String s) (.lstrip (cut token (or end 1) None))))
-    (.startswith token "b\"")
-      #((Bytes (read-bytes token)) "")
-    (in c "-+0123456789")
-      (do
-        (setv [word _ rest] (.partition token " "))
-        #((read-word word) (.lstrip rest)))
-    True
-      #((read-word token) "")))
+    (= c "\"") (list (map String (read-strings token)))
+    (.startswith token "b\"") [(Bytes (read-bytes token))]
+    (in c "-+0123456789") (list (map read-word (re.findall "[^ ]+" token)))
+    True [(read-word token)]))
+
+(defn after-first [token]
+  ; A row of strings or numbers without the first one.
+  (if (= (get token 0) "\"")
+    (.lstrip (cut token (+ (.find token "\"" 1) 1) None))
+    (.lstrip (get (.partition token " ") 2))))
 
 (defn read-word [word]
   "The model of a symbol, a keyword, a number or a dotted name."
@@ -400,10 +394,9 @@ Nothing here evaluates, or uses a reader macro."
 
 (defn read-keyword [word]
   "The keyword that a word denotes."
-  (try
-    (Keyword (cut word 1 None))
-    (except [ValueError]
-      (raise (Misread f"{(snippet word)} is no keyword")))))
+  (when (not (.fullmatch KEYWORD word 1))
+    (raise (Misread f"{(snippet word)} is no keyword")))
+  (Keyword (cut word 1 None) :from-parser True))
 
 (defn number-model [n]
   (cond
@@ -448,6 +441,8 @@ Nothing here evaluates, or uses a reader macro."
     (= x (Symbol "True")) True
     (= x (Symbol "False")) False
     True (raise (ValueError "True or False is expected"))))
+
+(setv CLOSERS #{")" "]" "}"})
 
 (setv BUILDERS {
   "(" #(")" Expression)

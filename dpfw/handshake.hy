@@ -27,6 +27,7 @@ proof, what comes from the other end meets no reader and no memory of ours."
   secrets
   time
   dpfw.errors [HandshakeError Refused WireError]
+  dpfw.tls [secure-accepted secure-dialled]
   dpfw.wire [ConnectionEnded])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -38,6 +39,7 @@ proof, what comes from the other end meets no reader and no memory of ours."
     rb"\(dpfw ([0-9]{1,9}) (master|slave) \"([0-9a-f]{32})\" \"([0-9a-f]{32})\"(?: \"([0-9a-f]{64})\")?\)")
   PROOF (re.compile rb"\(proof \"([0-9a-f]{64})\"\)")
   REFUSED (re.compile rb"\(refused \"([ !#-\[\]-~]{0,400})\"\)")
+  NO-TLS "from another machine, a session must be TLS; dpfw on both ends sees to that"
   NO-DPFW f"this port speaks dpfw {VERSION}, and that was something else")
 
 
@@ -53,6 +55,7 @@ proof, what comes from the other end meets no reader and no memory of ours."
   the connection is then of no use."
   (setv mine (hello role session))
   (with [deadline (handshaking connection)]
+    (secure-dialled connection deadline)
     (.send-line connection mine)
     (setv theirs (hear-hello connection deadline role)
           plain (without-proof theirs))
@@ -65,6 +68,8 @@ proof, what comes from the other end meets no reader and no memory of ours."
   "As `dial-handshake`, for the end that listened."
   (setv mine (hello role session))
   (with [deadline (handshaking connection)]
+    (unless (secure-accepted connection deadline)
+      (raise (Refusal NO-TLS)))
     (setv theirs (hear-hello connection deadline role)
           plain (without-proof theirs))
     (.send-line connection
@@ -83,15 +88,10 @@ proof, what comes from the other end meets no reader and no memory of ours."
   f"(dpfw {(.decode version)} {(.decode role)} \"{(.decode session)}\" \"{(.decode nonce)}\")")
 
 (defn proof [connection cookie side dialled listened]
-  (setv binding (.hex (channel-binding connection)))
   (.hexdigest (hmac.new
     cookie
-    (.encode f"dpfw proof {VERSION}\n{side}\n{dialled}\n{listened}\n{binding}")
+    (.encode f"dpfw proof {VERSION}\n{side}\n{dialled}\n{listened}\n{(.hex connection.binding)}")
     "sha256")))
-
-(defn channel-binding [connection]
-  "What the proofs bind to the channel: nothing yet, for want of TLS."
-  b"")
 
 (defn check-proof [connection cookie side dialled listened offered]
   (unless (and offered

@@ -46,35 +46,33 @@ session, and ends with it. So it goes down with its master, however that ends."
     (setv
       self.n n
       self.master master
-      self.processes []))
+      self.processes {}))  ; the address that each dials -> process
 
   (defn up [self]
-    (setv address (.listen self.master :host HOST))
     (.at-close self.master self.down)
     (try
       (for [_ (range self.n)]
-        (.start self address))
-      (.await-slaves self address)
+        (.start self))
+      (.await-slaves self)
       (except [BaseException]
         (.down self)
         (raise))
       (finally
-        (.unlisten self.master address))))
+        (for [address self.processes]
+          (.unlisten self.master address)))))
 
-  (defn start [self address]
-    (setv process (subprocess.Popen
-      [(getattr hy "sys_executable" sys.executable)
-       "-m" "dpfw.slave" "--once" "--connect" (format-address address)]
-      :stdin subprocess.DEVNULL
-      :env {#** os.environ
-            ; What can be imported here can be imported there. 
-            "PYTHONPATH" (.join os.pathsep (filter None sys.path))
-            ; What remotes print shows at once.
-            "PYTHONUNBUFFERED" "1"
-            "DPFW_COOKIE" (.decode (.secret self.master))}
-      ; A Ctrl-C at the master's terminal is the master's.
-      :start-new-session True))
-    (.append self.processes process)
+  (defn start [self]
+    ; An address for each, so that a slave can be told from the next.
+    (setv
+      address (.listen self.master :host HOST)
+      process (subprocess.Popen
+        [(getattr hy "sys_executable" sys.executable)
+         "-m" "dpfw.slave" "--once" "--connect" (format-address address)]
+        :stdin subprocess.DEVNULL
+        :env (environment self.master)
+        ; A Ctrl-C at the master's terminal is the master's.
+        :start-new-session True)
+      (get self.processes address) process)
     (.run self.master.crew self.reap process))
 
   (defn reap [self process]
@@ -85,32 +83,43 @@ session, and ends with it. So it goes down with its master, however that ends."
     (unless (or (= status 0) (.is-set self.master.closed))
       (log.warning "slave process %d ended with status %d" process.pid status)))
 
-  (defn await-slaves [self address]
-    "Wait until as many slaves dialled this address as there are processes."
-    (defn done? []
-      (setv there (lfor
-        slave (.slaves self.master)
-        :if (= slave.through address)
-        slave))
-      (for [process self.processes]
-        (unless (is process.returncode None)
-          (raise (LaunchError
-            f"slave process {process.pid} ended with status {process.returncode} before it connected; its standard error says why"))))
-      (when (= (len there) self.n)
-        there))
+  (defn await-slaves [self]
+    "Wait until each process has connected; returns their slaves."
     (with [_ self.master.change]
-      (or (.wait-for self.master.change done? START-TIMEOUT)
+      (or (.wait-for self.master.change self.slaves-if-all START-TIMEOUT)
           (raise (LaunchError
             f"after {START-TIMEOUT} seconds, {self.n} slave processes have not all connected")))))
 
+  (defn slaves-if-all [self]
+    (for [process (.values self.processes)]
+      (unless (is process.returncode None)
+        (raise (LaunchError (+
+          f"slave process {process.pid} ended with status {process.returncode} before it "
+          "connected; what it wrote to standard error says why")))))
+    (setv slaves (lfor
+      slave (.slaves self.master)
+      :if (in slave.through self.processes)
+      slave))
+    (for [slave slaves]
+      (setv slave.process (get self.processes slave.through)))
+    (when (= (len slaves) self.n)
+      slaves))
+
   (defn down [self]
     "End the processes, and wait for that. Idempotent."
-    (for [process self.processes]
+    (for [process (.values self.processes)]
       (.terminate process))
     (setv deadline (+ (time.monotonic) END-TIMEOUT))
-    (for [process self.processes]
+    (for [process (.values self.processes)]
       (try
         (.wait process (max 0 (- deadline (time.monotonic))))
         (except [subprocess.TimeoutExpired]
           (.kill process)
           (.wait process))))))
+
+(defn environment [master]
+  "Of the processes: what they import, print and authenticate with."
+  {#** os.environ
+   "PYTHONPATH" (.join os.pathsep (filter None sys.path))
+   "PYTHONUNBUFFERED" "1"
+   "DPFW_COOKIE" (.decode (.secret master))})

@@ -14,7 +14,9 @@ wait."
   time)
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv log (logging.getLogger __name__))
+(setv
+  log (logging.getLogger __name__)
+  LONGEST-POLL 3600000)  ; milliseconds; poll(2) takes 24 days at most
 
 (defclass Timer []
   "A call to come. Set ``call`` to None to cancel it."
@@ -107,7 +109,7 @@ wait."
     (with [_ self.lock]
       (setv self.wakes-at (when self.timers (get self.timers 0 0)))
       (unless (is self.wakes-at None)
-        (max 0 (* 1000 (- self.wakes-at (time.monotonic)))))))
+        (min (max 0 (* 1000 (- self.wakes-at (time.monotonic)))) LONGEST-POLL))))
 
   (defn due [self]
     (setv now (time.monotonic)

@@ -118,6 +118,15 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   A slave on which it fails is closed, and the error logged."
   (.on-connect (default-master) remote))
 
+(defn dpfw-kill [slave]
+  "End a slave's process, with all that runs in it: the way out when a remote
+  does not heed an interrupt. Returns at once; the task that ran ends with
+  `SlaveLost`, and so do those that wait for this slave.
+
+  A slave that was launched here dies whatever it does. One elsewhere gets the
+  order over its connection, and obeys unless C code holds its interpreter."
+  (.kill (default-master) slave))
+
 (defn dpfw-close []
   "Leave the network: close every connection and listener of this master, and
   end the slaves that it launched. Tasks that are not done end with
@@ -134,5 +143,5 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
-  dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-close
+  dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-kill dpfw-close
   read-result read write read-object write-object Master])

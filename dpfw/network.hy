@@ -3,6 +3,7 @@
 (import
   errno
   random
+  re
   socket
   dpfw.errors [AddressError]
   dpfw.wire [format-address])
@@ -12,6 +13,7 @@
   DIAL-TIMEOUT 10         ; seconds until a dialled host must have answered
   FIRST-PAUSE 0.1         ; seconds between dials: at first,
   LONGEST-PAUSE 15.0      ; and at most
+  ADDRESS (re.compile r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
   KEEPALIVE {             ; a dead host is found after about 30 seconds
     "TCP_KEEPIDLE" 15     ; seconds of silence before the first probe
     "TCP_KEEPALIVE" 15    ; the same, as macOS calls it
@@ -62,7 +64,7 @@
 
 (defn unreachable [e host port]
   (setv where (format-address #(host port)))
-  ((type e) e.errno
+  ((type e) (or e.errno errno.ETIMEDOUT)  ; Python's own timeouts have no number
     (cond
       (isinstance e ConnectionRefusedError)
         f"nothing listens on {where}; start a slave there with: hy -m dpfw.slave {port}"
@@ -107,11 +109,8 @@
     (parse-address \"[::1]:80\")  ; => #(\"::1\" 80)
 
   Raises `AddressError`."
-  (setv [host _ port] (.rpartition text ":"))
-  (when (and (.startswith host "[") (.endswith host "]"))
-    (setv host (cut host 1 -1)))
-  (if (and host (.isascii port) (.isdigit port) (<= (int port) 65535)
-           (or (not-in ":" host) (.startswith text "[")))
-    #(host (int port))
+  (setv found (ADDRESS.fullmatch text))
+  (if (and found (<= (int (get found 3)) 65535))
+    #((or (get found 1) (get found 2)) (int (get found 3)))
     (raise (AddressError
       f"{(repr text)} is no address; give HOST:PORT, an IPv6 host in brackets"))))

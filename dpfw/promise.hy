@@ -38,8 +38,9 @@
     (when (and cancelled (.acquire self.unannounced :blocking False))
       ; Tells those who wait in `as-completed` and `wait`; it may be said once.
       (.set-running-or-notify-cancel self)
-      (when self.stop
-        (self.stop)))
+      (setv stop self.stop)  ; `waiting` may take it back meanwhile
+      (when stop
+        (stop)))
     cancelled)
 
   (defn fulfil [self result]

@@ -8,6 +8,7 @@ the connection."
 (import
   contextlib [contextmanager ExitStack]
   logging
+  os
   signal
   dpfw.errors [Interrupted WireError]
   dpfw.failure [describe]
@@ -35,6 +36,7 @@ the connection."
     (cond
       (= kind "eof") (setv self.ended True)
       (= kind "cancel") (.interrupt self.guard)  ; raises where the shield ends
+      (= kind "kill") (die)
       True (raise (WireError
         f"{self.connection.peer} sent a frame {kind} in the middle of a task")))))
 
@@ -63,8 +65,9 @@ the connection."
         (while True
           (setv [kind _] (.receive-header self.connection))
           ; Other kinds are what the last task left behind, and are skipped.
-          (when (= kind "task")
-            (.run-task self (.receive-payload self.connection)))))
+          (cond
+            (= kind "task") (.run-task self (.receive-payload self.connection))
+            (= kind "kill") (die))))
       (except [e OSError]
         (unless (isinstance e ConnectionEnded)
           (log.warning "%s" e))
@@ -146,8 +149,10 @@ the connection."
 
   (defn look-for-cancel [self]
     (try
-      (when (.look-ahead self.connection "cancel" LOOK-AHEAD)
-        (.interrupt self.guard))
+      (setv kind (.look-ahead self.connection #{"cancel" "kill"} LOOK-AHEAD))
+      (cond
+        (= kind "cancel") (.interrupt self.guard)
+        (= kind "kill") (die))
       (except [OSError]
         (.lose-master self))))
 
@@ -162,6 +167,10 @@ the connection."
     (when self.when-gone
       (self.when-gone))))
 
+
+(defn die []
+  "End this process as only the system can."
+  (os.kill (os.getpid) signal.SIGKILL))
 
 (defn check-size [answer limit]
   (when (> (len answer) limit)

@@ -23,7 +23,7 @@ this file."
   hy.models [Keyword]
   dpfw.errors [DatumSyntaxError UnwritableError]
   dpfw.forms [
-    DATUM form-text keyword-text read-form read-keyword type-name unwritable
+    CLOSERS DATUM check-depth form-text keyword-text read-form read-keyword type-name unwritable
     write-remote]
   dpfw.lexis [
     MAX-DEPTH Misfit Misread ROW-TEXT TOKEN bytes-text complex-text float-text
@@ -40,7 +40,7 @@ this file."
   READERS {}  ; tag: #(class reader)
   registry-lock (threading.Lock))
 
-(defn register-type [type tag writer [reader None]]
+(defn register-type [cls tag writer [reader None]]
   "Let values of a type be written, and read, as ``(tag argument ...)``. ::
 
       (defclass Point []
@@ -48,31 +48,33 @@ this file."
       (register-type Point \"Point\" (fn [p] [p.x p.y]))
       (write-datum (Point 1 2))  ; => \"(Point 1 2)\"
 
-  - ``type``: a class. Its subclasses are not included.
+  - ``cls``: a class. Its subclasses are not included.
   - ``tag``: a str with the syntax of a symbol; it may have dots.
   - ``writer``: a function from a value to the list of its arguments, which have
     to be writable themselves.
-  - ``reader``: a function from the arguments to a value; ``type`` by default.
+  - ``reader``: a function from the arguments to a value; ``cls`` by default.
 
   Both ends have to register: a text cannot say what its tags mean. Another call
   for the same type and tag takes the place of the first, and so does one for a
   class of the same name in the same module, which has been defined anew.
   Raises `ValueError` if the tag or the type is taken or the tag is no symbol."
+  (when (not (isinstance cls type))
+    (raise (TypeError f"{cls !r} is no class")))
   (when (not (and (isinstance tag str) (.fullmatch TAG tag)))
     (raise (ValueError f"{tag !r} cannot be a tag: it does not look like a symbol")))
-  (when (or (in type ATOMS) (in type NESTED) (in type DATUM))
-    (raise (ValueError f"{type !r} has a notation of its own")))
+  (when (or (in cls ATOMS) (in cls BRACKETS) (is cls dict) (in cls DATUM))
+    (raise (ValueError f"{cls !r} has a notation of its own")))
   (with [_ registry-lock]
-    (setv [old-tag _] (or (find-writer type) #(tag None)))
+    (setv [old-tag _] (or (find-writer cls) #(tag None)))
     (when (!= old-tag tag)
-      (raise (ValueError f"{type !r} is already registered, under the tag {old-tag}")))
-    (setv [old-type _] (or (find-reader tag) #(type None)))
-    (when (not (same-name? old-type type))
-      (raise (ValueError f"the tag {tag} is taken, by {old-type !r}")))
-    (.pop WRITERS old-type None)
+      (raise (ValueError f"{cls !r} is already registered, under the tag {old-tag}")))
+    (setv [old-cls _] (or (find-reader tag) #(cls None)))
+    (when (not (same-name? old-cls cls))
+      (raise (ValueError f"the tag {tag} is taken, by {old-cls !r}")))
+    (.pop WRITERS old-cls None)
     (setv
-      (get READERS tag) #(type (or reader type))
-      (get WRITERS type) #(tag writer))))
+      (get READERS tag) #(cls (or reader cls))
+      (get WRITERS cls) #(tag writer))))
 
 (defn same-name? [a b]
   (= #(a.__module__ a.__qualname__) #(b.__module__ b.__qualname__)))
@@ -107,22 +109,13 @@ this file."
     (nested-text x depth)))
 
 (defn nested-text [x depth]
-  (setv write (.get NESTED (type x)))
-  (when (> depth MAX-DEPTH)
-    (raise (Misfit f"cannot write what is nested more than {MAX-DEPTH} levels deep")))
+  (check-depth depth)
+  (setv brackets (.get BRACKETS (type x)))
   (cond
-    write (write x (+ depth 1))
+    brackets (+ (get brackets 0) (items-text x (+ depth 1) x) (get brackets 1))
+    (is (type x) dict) (dict-text x (+ depth 1))
     (in (type x) DATUM) (+ "'" (form-text x depth DATUM))
     True (tagged-text x (+ depth 1))))
-
-(defn list-text [xs depth]
-  (+ "[" (items-text xs depth xs) "]"))
-
-(defn tuple-text [xs depth]
-  (+ "#(" (items-text xs depth xs) ")"))
-
-(defn set-text [xs depth]
-  (+ "#{" (items-text xs depth xs) "}"))
 
 (defn items-text [xs depth whole]
   (setv kinds (set (map type xs)))
@@ -178,7 +171,7 @@ this file."
     (type None) str  bool str  int int-text  float float-text
     complex complex-text  str string-text  bytes bytes-text
     Keyword keyword-text}
-  NESTED {list list-text  tuple tuple-text  dict dict-text  set set-text})
+  BRACKETS {list #("[" "]")  tuple #("#(" ")")  set #("#{" "}")})
 
 (defn write-datum [x]
   #[[The text of a value: one line, without a newline. ::
@@ -274,7 +267,7 @@ this file."
   (setv it (iter items))
   (try
     (setv d (dict (zip it it)))
-    (except [e TypeError]
+    (except [e Exception]
       (raise (Misread f"no key: {e}") :from e)))
   (when (!= (* 2 (len d)) (len items))
     (raise (Misread (if (% (len items) 2) "a key without a value" "a key occurs twice"))))
@@ -283,7 +276,7 @@ this file."
 (defn build-set [items]
   (try
     (setv s (set items))
-    (except [e TypeError]
+    (except [e Exception]
       (raise (Misread f"no element of a set: {e}") :from e)))
   (when (!= (len s) (len items))
     (raise (Misread "an element occurs twice")))
@@ -303,7 +296,6 @@ this file."
 
 (setv
   CONSTANTS {"None" None  "True" True  "False" False}
-  CLOSERS #{")" "]" "}"}
   NOTHING-OPEN #(None "the end" None)
   BUILDERS {
     "[" #("]" (fn [items] items))

@@ -59,7 +59,8 @@ when they were called, and what they call may alter it.]=]
 
 (defn check-string [procedure x]
   (when (not (isinstance x str))
-    (raise (TypeError f"{procedure} wants a string, not {x !r}; `hash` takes any object"))))
+    (raise (TypeError
+      f"{procedure} wants a string, not {x !r}; `hash` takes any object"))))
 
 
 (defn structural-hash [x]

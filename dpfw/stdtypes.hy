@@ -72,7 +72,8 @@ but what the writers make; that a text is short must mean that its value is."
   (if (is safe None) [(str x)] [(str x) safe]))
 
 (defn read-uuid [cls text [safe None]]
-  (setv x (cls (only str text) :is-safe (hy.I.uuid.SafeUUID safe)))
+  (import uuid [SafeUUID])
+  (setv x (cls (only str text) :is-safe (SafeUUID safe)))
   (when (!= (str x) text)
     (raise (ValueError "a UUID is written as 8-4-4-4-12 hexadecimal digits")))
   x)

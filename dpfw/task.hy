@@ -19,8 +19,8 @@
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  STOP-EVERY 0.2   ; seconds between tries to send a cancel
-  STOP-TRIES 25)   ; tries, until the connection is given up instead
+  SEND-EVERY 0.2   ; seconds between tries to send a cancel
+  SEND-TRIES 25)   ; tries, until the connection is given up instead
 
 
 (defclass Task []
@@ -109,21 +109,11 @@
   (defn done [self result]
     (.fulfil self.promise result))
 
-  (defn stop [self [tries STOP-TRIES]]
-    "Have the slave interrupt the remote, if it runs. Never waits; where the
-    connection is full of what the remote does not read, tries again later, and
-    at last ends the connection."
+  (defn stop [self [tries SEND-TRIES]]
+    "Have the slave interrupt the remote, if it runs. Does not wait."
     (with [_ self.lock]
-      (when self.connection
-        (try
-          (cond
-            (.try-send self.connection "cancel")
-              None
-            tries
-              (.call-after self.lookout STOP-EVERY (fn [] (.stop self (- tries 1))))
-            True
-              (.abort self.connection))
-          (except [OSError])))))  ; `play` finds the connection gone
+      (when (and self.connection (not (sent? self.connection "cancel" tries)))
+        (.call-after self.lookout SEND-EVERY (fn [] (.stop self (- tries 1)))))))
 
   (defn expire [self]
     (.fail self.promise (TaskTimeout f"the task took longer than {self.timeout} seconds"))
@@ -223,6 +213,18 @@
         (.lose self.inlet e)
         (raise (or self.inlet.error e))))))
 
+
+(defn sent? [connection kind tries]
+  "Send an empty frame, unless the connection is full of what the remote does
+  not read. Answers False when that is to be tried again; with no tries left,
+  ends the connection instead."
+  (try
+    (or (.try-send connection kind)
+        (unless tries
+          (.abort connection)
+          True))
+    (except [OSError]  ; it has ended, and who reads from it will see that
+      True)))
 
 (defn slave-lost [connection error]
   (setv lost (SlaveLost (+

@@ -4,7 +4,8 @@
 
     frame    = header payload
     header   = \"(\" kind \" \" length \")\\n\"     at most 32 bytes, ASCII
-    kind     = \"task\" | \"data\" | \"eof\" | \"cancel\" | \"end\" | \"error\" | \"output\"
+    kind     = \"task\" | \"data\" | \"eof\" | \"cancel\" | \"kill\"
+             | \"end\" | \"error\" | \"output\"
     length   = decimal digits                 of the payload, in bytes
     payload  = length bytes
 
@@ -27,7 +28,7 @@ without meaning, so it ends the connection."
 
 (setv
   KINDS {b"task" "task"  b"data" "data"  b"eof" "eof"  b"cancel" "cancel"
-         b"end" "end"  b"error" "error"  b"output" "output"}
+         b"kill" "kill"  b"end" "end"  b"error" "error"  b"output" "output"}
   HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,18})\)\n")
   MAX-HEADER 32             ; bytes, line feed included
   MAX-DATA (* 1024 1024)    ; bytes in one data frame
@@ -59,13 +60,14 @@ without meaning, so it ends the connection."
   "Frames over one connected stream socket, which it owns. ``limit`` is the
   largest payload of a frame that is not ``data``, in bytes.
 
-  ``sock`` is a `socket.socket` or has its methods ``recv``, ``recv_into``,
-  ``sendall``, ``settimeout``, ``fileno``, ``shutdown`` and ``close``."
+  ``sock`` is a `socket.socket`, or has as many of its methods as a
+  `dpfw.tls.TlsSocket`."
 
   (defn __init__ [self sock [limit DEFAULT-LIMIT]]
     (setv
       self.sock sock
       self.limit limit
+      self.binding b""    ; the TLS channel binding, empty without TLS
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
       self.received b""   ; bytes that came and were not taken yet:
@@ -142,24 +144,26 @@ without meaning, so it ends the connection."
             (+= at n))))
       (bytes payload)))
 
-  (defn look-ahead [self kind limit]
-    "Is a frame of this kind among what has come? Never waits: reads at most
-    ``limit`` bytes ahead, and answers False while another thread receives."
+  (defn look-ahead [self kinds limit]
+    "The first of these kinds of which a frame is among what has come, or None.
+    Never waits: reads at most ``limit`` bytes ahead, and answers None while
+    another thread receives."
     (unless (.acquire self.receiving :blocking False)
-      (return False))
+      (return None))
     (try
-      (while (and (> (setx room (- limit (- (len self.received) self.taken))) 0)
-                  (readable self.sock))
-        (.fill self (min room CHUNK)))
-      (.holds self kind)
+      (try
+        (while (> (setx room (- limit (- (len self.received) self.taken))) 0)
+          (.fill self (min room CHUNK) socket.MSG-DONTWAIT))
+        (except [BlockingIOError]))  ; that was all that has come
+      (.find-ahead self kinds)
       (finally
         (.release self.receiving))))
 
   ; The methods below are called with `self.receiving` held.
 
-  (defn fill [self [size CHUNK]]
+  (defn fill [self [size CHUNK] #* flags]
     "Wait for bytes and append them to those received."
-    (setv chunk (.recv self.sock size))
+    (setv chunk (.recv self.sock size #* flags))
     (unless chunk
       (raise (.ended self)))
     (setv self.received (if (= self.taken (len self.received))
@@ -204,15 +208,13 @@ without meaning, so it ends the connection."
     (when (or (= (len partial) MAX-HEADER) (in b"\n" partial))
       (raise (WireError f"{self.peer} sent what is no frame header: {(ascii partial)}"))))
 
-  (defn holds [self kind]
-    "Does a frame of this kind begin in the bytes received?"
+  (defn find-ahead [self kinds]
+    "The first of these kinds of which a frame begins in the bytes received."
     (setv at (+ self.taken self.left))
-    (while True
-      (setv found (HEADER.match self.received at))
-      (unless found
-        (return False))
-      (when (= (.get KINDS (.group found 1)) kind)
-        (return True))
+    (while (setx found (HEADER.match self.received at))
+      (setv kind (.get KINDS (.group found 1)))
+      (when (in kind kinds)
+        (return kind))
       (setv at (+ (.end found) (int (.group found 2))))))
 
   (defn ended [self]
@@ -295,9 +297,6 @@ without meaning, so it ends the connection."
     (except [ValueError]  ; closed
       (return True)))
   (bool (.poll poll 0)))
-
-(defn readable [sock]
-  (polled sock select.POLLIN))
 
 (defn peer-name [sock]
   "How errors call the other end: HOST:PORT."

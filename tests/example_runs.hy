@@ -15,25 +15,27 @@
   WAIT 110)  ; seconds
 
 (defn [cache] run-example [name]
-  "Run an example, once in a test session; its status, output and errors.
-
-  Slaves inherit the standard output of the program that launches them, and
-  this waits until the last process that has it is gone. What outlives its
-  program so long ends the test."
+  "Run an example, once in a test session; its status, output and errors, when
+  the program itself has ended. conftest.py sees to it that nothing else of it
+  runs on."
   (setv interpreter (if (.endswith name ".py")
                       [sys.executable]
                       [sys.executable "-m" "hy"]))
-  (with [folder (TemporaryDirectory)]
-    (subprocess.run
+  ; Not pipes: a slave that runs on would have them open too, and be waited for.
+  (with [folder (TemporaryDirectory)
+         out (open (Path folder "out") "w+")
+         err (open (Path folder "err") "w+")]
+    (setv run (subprocess.run
       [#* interpreter (str (/ EXAMPLES name))]
       :cwd folder
       :env (| os.environ {"PYTHONPATH" (.join os.pathsep
         [(str ROOT) #* (filter None [(os.environ.get "PYTHONPATH")])])})
-      :stdin subprocess.DEVNULL
-      :stdout subprocess.PIPE
-      :stderr subprocess.PIPE
-      :text True
-      :timeout WAIT)))
+      :stdin subprocess.DEVNULL  :stdout out  :stderr err
+      :timeout WAIT))
+    (for [file [out err]]
+      (.seek file 0))
+    (setv run.stdout (.read out)  run.stderr (.read err)))
+  run)
 
 (defn example-names []
   (sorted (gfor  path (.iterdir EXAMPLES)

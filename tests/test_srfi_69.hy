@@ -630,8 +630,8 @@ wrong."
       import hy
       from fractions import Fraction
       from dpfw.srfi_69 import hash, string_hash, string_ci_hash
-      data = ['a', b'b', ('c', None, True), ['d', 1.5, -1], {'e': ['f', Fraction(1, 3)]},
-              {'g', 'h'}, hy.models.Symbol('i'), hy.models.Keyword('j')]
+      data = ['a', b'b', ('c', None, True), ['d', 1.5, -1],
+              {'e': ['f', Fraction(1, 3)]}, {'g', 'h'}, hy.models.Symbol('i'), hy.models.Keyword('j')]
       print([hash(x) for x in data], hash(data), string_hash('k'), string_ci_hash('L'))
       ")
     outputs (sfor  seed ["1" "2"]

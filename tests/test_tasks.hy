@@ -347,3 +347,27 @@
   (defn :async main []
     (+ (await (.make-task master '(fn [i o] 20) read-result)) 1))
   (assert (= (asyncio.run (main)) 21)))
+
+(defn test-a-remote-that-swallows-interrupts-is-killed [servers]
+  (setv stubborn '(fn [i o]
+    (print "started" :file o)
+    (.flush o)
+    (while True
+      (try
+        (while True)
+        (except [BaseException])))))
+  (defn kill-it [master slave]
+    (setv promise (.make-task master stubborn
+      (fn [i o]
+        (.readline i)
+        (.kill master slave)
+        (read i))
+      slave))
+    (assert (isinstance (.exception promise WAIT) SlaveLost) (.exception promise)))
+  (with [[master [slave]] (launched 1)]
+    (kill-it master slave)
+    (assert (= (.wait slave.process WAIT) -9)))
+  (with [[process host port] (slave-server)
+         master (Master)]
+    (kill-it master (.connect master host port))
+    (assert (= (.wait process WAIT) -9))))

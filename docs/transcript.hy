@@ -1,0 +1,11 @@
+"Records the transcript in docs/protocol.md anew. Run it with: hy docs/transcript.hy"
+
+(import
+  pathlib [Path]
+  sys)
+
+(setv root (. (Path __file__) (absolute) parent parent))
+(setv (cut sys.path 0) [(str root) (str (/ root "tests"))])
+
+(import recorder [document])
+(document)
