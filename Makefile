@@ -35,7 +35,7 @@ help:
 	@echo 'make clean     remove all that these made'
 
 demo: $(installed)
-	$(VENV)/bin/hy examples/stdlib_census.hy
+	$(VENV)/bin/hy -m examples.stdlib_census
 
 test: $(installed_tests)
 	$(VENV)/bin/python -m pytest $(ARGS)

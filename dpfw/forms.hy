@@ -150,13 +150,19 @@ Nothing here evaluates, or uses a reader macro."
   (cond
     (is d None)
       (+ (if x.is-tstring "t" "f") "\"" parts "\"")
-    (and (is (type d) str) (bracket-f? d) (not x.is-tstring) (all (gfor
-        [i p] (enumerate x)
-        :if (in (type p) [String str])
-        (if (= (+ i 1) (len x)) (bracketable? p d) (bracketable? (+ p " ") d)))))
+    (and (is (type d) str) (bracket-f? d) (not x.is-tstring)
+        (bracketable? (if (and x (in (type (get x -1)) [String str])) (get x -1) "") d)
+        (not (holds? x (+ "]" d "]"))))
       (+ "#[" d "[" (if (.startswith parts "\n") "\n" "") parts "]" d "]")
     True
       (raise (Misfit f"cannot write the bracket f-string with the delimiter {(snippet (str d))}: it would not read back"))))
+
+(defn holds? [x end]
+  ; Hy looks for the end of a bracket f-string here and there inside it, too.
+  (cond
+    (in (type x) [String str]) (in end x)
+    (in (type x) [FString FComponent]) (any (gfor  part x  (holds? part end)))
+    True False))
 
 (defn fparts-source [parts whole brackets tstring spec depth forms]
   ; The parts of an f-string, or of a format specification.

@@ -91,7 +91,7 @@ bytecode: a call that waits in C goes on until it returns."
 
   (defn __enter__ [self]
     (with [_ self.lock]
-      (when (.pending self)
+      (when (and (= self.shields 0) (.pending self))
         (raise (Interrupted)))
       (+= self.shields 1)))
 

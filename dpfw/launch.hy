@@ -24,7 +24,7 @@ session, and ends with it. So it goes down with its master, however that ends."
   log (logging.getLogger __name__)
   HOST "127.0.0.1"
   START-TIMEOUT 60   ; seconds for all to start and connect
-  END-TIMEOUT 5)     ; seconds for all to end when they are asked to
+  END-TIMEOUT 5)     ; seconds for all to end after their session
 
 
 (defn dpfw-launch [n [master None]]
@@ -55,6 +55,8 @@ session, and ends with it. So it goes down with its master, however that ends."
         (.start self))
       (.await-slaves self)
       (except [BaseException]
+        (for [process (.values self.processes)]
+          (.terminate process))
         (.down self)
         (raise))
       (finally
@@ -106,9 +108,8 @@ session, and ends with it. So it goes down with its master, however that ends."
       slaves))
 
   (defn down [self]
-    "End the processes, and wait for that. Idempotent."
-    (for [process (.values self.processes)]
-      (.terminate process))
+    "Wait for the processes to end, as they do with their session; kill those
+    that do not. Idempotent."
     (setv deadline (+ (time.monotonic) END-TIMEOUT))
     (for [process (.values self.processes)]
       (try

@@ -160,7 +160,7 @@ From the shell, ``hy -m dpfw.slave 10000`` and
   (logging.basicConfig
     :level (.upper options.log-level)
     :format "%(asctime)s %(levelname)s %(name)s: %(message)s")
-  (signal.signal signal.SIGTERM (fn [#* _] (raise (SystemExit 0))))
+  (signal.signal signal.SIGTERM end-process)
   (try
     (with [slave (SlaveNode)]
       (cond
@@ -173,7 +173,15 @@ From the shell, ``hy -m dpfw.slave 10000`` and
     0
     (except [e [DpfwError OSError]]
       (print f"dpfw-slave: {e}" :file sys.stderr)
-      1)))
+      1)
+    (finally
+      (signal.signal signal.SIGTERM signal.SIG-IGN))))
+
+(defn end-process [#* _]
+  "The handler of SIGTERM. Closing has bounds of its own; a second signal must
+  not break it off."
+  (signal.signal signal.SIGTERM signal.SIG-IGN)
+  (raise (SystemExit 0)))
 
 (defn listen-and-serve [slave options]
   (setv address (.listen slave options.port options.backlog options.host))

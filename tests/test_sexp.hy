@@ -304,7 +304,7 @@ it takes NaN for the same as NaN."
   (for [[seed wrap] [
       [1 (fn [x] [x])] [1 (fn [x] #(x))] [1 (fn [x] {1 x})] [1 deque-of] ['a (fn [x] [x])]
       ['a (fn [x] `[~x])] ['a (fn [x] `(f ~x))] ['a (fn [x] `'~x)] [(String "a" :brackets "") (fn [x] `[~x])]
-      [(FString ["a"]) (fn [x] (FString [(FComponent [x])]))]]]
+      [(FString [(String "a")]) (fn [x] (FString [(FComponent [x])]))]]]
     (setv written 0)
     (for [n (range 90 210)]
       (setv x (nested n seed wrap))
@@ -391,7 +391,7 @@ it takes NaN for the same as NaN."
 
 (defn check-any-text [text]
   (try
-    (read-datum text)
+    (setv _ (read-datum text))
     (except [e DatumSyntaxError]
       (assert e.msg)
       (assert (and (>= e.lineno 1) (>= e.offset 1)) [text e.lineno e.offset])
@@ -434,7 +434,7 @@ it takes NaN for the same as NaN."
       ["{1 2 1 3}" 1 9] ["{1}" 1 3] ["#{1 1}" 1 6] ["#{1 True}" 1 9] ["#{[]}" 1 5] ["{{} 1}" 1 6]
       ["(Fraction 1 0)" 1 14] ["(Fraction 2 4)" 1 14] ["(Fraction 1.0 2)" 1 16] ["(nobody 1)" 1 2] ["(+ 1 2)" 1 2] ["()" 1 2]
       ["(bytearray 99999999999999)" 1 26] ["(range 1 2 0)" 1 13] ["(deque [] -1)" 1 13] ["(Decimal \"x\")" 1 13] ["(slice 1 2)" 1 11]
-      ["(ZoneInfo \"../../etc/passwd\")" 1 29] ["(ZoneInfo \"No/Where\")" 1 22] ["(datetime 2024 13 1 0 0 0 0)" 1 28] ["(timedelta 1.5 0 0)" 1 19]
+      ["(ZoneInfo \"../../etc/passwd\")" 1 29] ["(ZoneInfo \"No/Where\")" 1 21] ["(datetime 2024 13 1 0 0 0 0)" 1 28] ["(timedelta 1.5 0 0)" 1 19]
       ["[1 2 -- 3]" 1 6] ["[1 2 1.2.3 4]" 1 6] ["1e" 1 1] ["0x" 1 1] ["-" 1 1] ["--1" 1 1] ["inf" 1 1] ["nan" 1 1] ["-nan" 1 1] ["j" 1 1]
       ["ab\"c\"" 1 1] ["1\"a\"" 1 1] ["; a comment" 1 1] ["~x" 1 1] ["`x" 1 1] ["#*x" 1 1]
       ["'" 1 2] ["'(a" 1 4] ["'(a]" 1 4] ["')" 1 2] ["[']" 1 3] ["'f\"{x}\"" 1 2] ["'#foo(1)" 1 2] ["'a..b" 1 2] ["'#[[x]]" 1 2]
@@ -565,21 +565,16 @@ it takes NaN for the same as NaN."
   "#* xs" "#** xs" "(f #* a #** b)" "(unpack-iterable a b)" "#^ int x" "(defn #^ int f [#^ (get list int) x])" "#^ a ~ @b"
   "b\"\\x00'\\\"\\n\"" "\"a\nb\"" "r\"\\d\"" "\"\\N{EN DASH}\"" "5_000" "0xff" "1e5" "-0.0" "NaN" "-Inf" "1+2j" "-0j" "NaN-Infj" "-0-0j" "Infj" "1,000" "007" ".5" "5."
   "#[[a]]" "#[[\n\na]]" "#[[\n]]" "#[x[a]]b]x]" "#[x[\n\n\n]x]" "#[[a\r\nb]]" "#[[]]" "#[[ ] ]]" "#[=[]]]=]" "#[a b[\"\\n]a b]" "#[foo[{x}]foo]"
-  "#[f[{x}]f]" "#[f[\n\n{x}]f]" "#[f-y[{{{x}}}\\n\"]f-y]" "#[f[{x !r:>{w}}]]f]" "#[f[]x{y}]f]" "#[f[{\"]f]\"}]f]" "#[t[{x}]t]"
-  "f\"\"" "f\"{x}\"" "f\"a{x}b\"" "f\"{{}}\"" "f\"{x !r}\"" "f\"{x:10}\"" "f\"{x :10}\"" "f\"{x !s:>{w}.{p}}\"" "f\"{x=}\"" "f\"{x = }\"" "f\"{x = !s:5}\""
+  "#[f[{x}]f]" "#[f[\n\n{x}]f]" "#[f-y[{{{x}}}\\n\"]f-y]" "#[f[{x !r:>{w}}]]f]" "#[f[]x{y}]f]" "#[f[{\"]f]\"}]f]" "#[t[{x}]t]" "#[f[]f]" "#[f[{x}]f]" "#[f[]a{x}]f]"
+  "f\"\"" "f\"{x}\"" "f\"a{x}b\"" "f\"{{}}\"" "f\"{x !r}\"" "f\"{x:10 !r}\"" "f\"{x :10}\"" "f\"{x !s:>{w}.{p}}\"" "f\"{x=}\"" "f\"{x = }\"" "f\"{x = !s:5}\""
   "f\"{ {1 2} }\"" "f\"{ #{1} }\"" "f\"{(f \"}\" x)}\"" "f\"\\N{EN DASH}{x}\"" "f\"\\\\N{x}\"" "rf\"\\{x}\"" "f\"{\"\"}\"" "f\"{f\"{x}\"}\"" "f\"{(f   x) }\"" "f\"{#_ a b}\""
-  "f\"{x:{y}{z}\\x7d}\"" "f\"{x:{{}\"" "f\"{:a}\"" "f\"{~x}\"" "f\"{ ~@x }\"" "f\"{#[[\na]]}\"" "f\"{x !}}\"" "f\"{x !:::}\"" "f\"a\\\"{x}\\n\"" "f\"{x;c\n}\"" "f\"{;c\nx}\"" "f\"{'x}{`y}\""
+  "f\"{x :{y}{z}\\x7d}\"" "f\"{:a}\"" "f\"{~x}\"" "f\"{ ~@x }\"" "f\"{#[[\na]]}\"" "f\"{x !}}\"" "f\"{x !:::}\"" "f\"a\\\"{x}\\n\"" "f\"{;c\nx}\"" "f\"{'x}{`y}\""
   "t\"a{x !r:{y}}\"" "t\"{ (f  x) }\"" "f\"{1_0 :\\n\\\"}\"" "f\"{(a\n b)}\""
-  "()" "[]" "{}" "#()" "#{}" "{1}" "{1 2 3}" "#{1 1}" "(+ - -1 1)" "[1 2 3 \"a\" \"b\"]" "['1 2 '\"a\" \"b\"]" "é" "𝔥-ello?" "(def! a->b *c* <= %1 &rest \\x)" "False" "(b \"x\")" "_" "j" "J" "(Inf-1.e5j)" "a/b" "\\" "x1.y2" "Inf.x" ])
+  "()" "[]" "{}" "#()" "#{}" "{1}" "{1 2 3}" "#{1 1}" "(+ - -1 1)" "[1 2 3 \"a\" \"b\"]" "['1 2 '\"a\" \"b\"]" "é" "𝔥-ello?" "(def! a->b *c* <= %1 &rest \\x)" "False" "(b \"x\")" "_" "j" "J" "(Inf-1.e5j)" "a/b" "\\" "x1.y2"])
 
 (defn test-each-notation []
   (for [source SOURCES]
-    (try
-      (setv m (hy.read source))
-      (except [SyntaxError]
-        ; Not what Hy reads: then it is no model either.
-        (assert (in source ["Inf.x" "f\"{x:{{}\"" "(Inf-1.e5j)" "f\"{x;c\n}\""]) source)
-        (continue)))
+    (setv m (hy.read source))
     (check-remote m)
     (check-datum m)
     (check-remote (Expression [m m]))
@@ -618,7 +613,9 @@ it takes NaN for the same as NaN."
   (assert (= (write-remote `[~(complex 1 n) ~n]) "[1-0j -0.0]")))
 
 (defn test-remotes-refused []
+  (setv end "]f]")
   (for [x [
+      `#[f[{~end}]f]
       print (fn []) (MyInt 1) (MyStr "") (Fraction 1 2) (frozenset) (bytearray) (range 3) (Path "a") (Lazy (iter []))
       (Symbol "a b" :from-parser True) (Symbol "" :from-parser True) (Symbol "1" :from-parser True) (Symbol "a.b" :from-parser True)
       (Symbol "a\ud800" :from-parser True) (Symbol ":a" :from-parser True) (Symbol "NaN" :from-parser True) (Symbol "+j" :from-parser True)
