@@ -25,13 +25,14 @@ made := $(VENV)/.made-with-$(python_id)
 installed := $(VENV)/.installed
 installed_tests := $(VENV)/.installed-tests
 
-.PHONY: help demo test test-all clean
+.PHONY: help demo test test-all soak clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo      run examples/stdlib_census.hy with two slaves on this machine'
 	@echo 'make test      run the tests with $(PYTHON) (another: make test PYTHON=python3.12)'
 	@echo 'make test-all  run the tests with each of Python $(VERSIONS) that is here'
+	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make clean     remove all that these made'
 
 demo: $(installed)
@@ -60,6 +61,9 @@ test-all:
 	if [ -n "$$missing" ]; then \
 	  echo "   (name others so: make test-all PYTHONS='/somewhere/bin/python3.10 ...')"; fi; \
 	[ -z "$$failed" ] && [ -n "$$passed" ]
+
+soak: $(installed)
+	$(VENV)/bin/hy -m tests.soak
 
 clean:
 	rm -rf .venv .venv-* dist build .pytest_cache .hypothesis

@@ -6,7 +6,7 @@ the same thread sends the slave the next task in line. So a task costs no more
 than one wake-up of a parked thread, and an idle slave costs no thread."
 
 (import
-  collections [deque]
+  collections [defaultdict deque]
   concurrent.futures [CancelledError]
   logging
   threading
@@ -17,11 +17,13 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   dpfw.ports [read-result]
   dpfw.promise [force]
   dpfw.sexp [write-remote]
-  dpfw.task [SEND-EVERY SEND-TRIES Task sent?]
+  dpfw.task [SEND-EVERY Task sent?]
   dpfw.wire [HANG-UP])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv log (logging.getLogger __name__))
+(setv
+  log (logging.getLogger __name__)
+  KILL-GRACE 2)  ; seconds that a slave has to end when it is told to
 
 
 (defclass Slave []
@@ -62,6 +64,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       self.change (threading.Condition self.lock)  ; of who is there and idle
       self.by-session {}      ; session id -> connected slave, in order of joining
       self.known (WeakValueDictionary)  ; session id -> slave, lost ones too
+      self.prepared (defaultdict set)   ; session id -> indexes of `initial` that it has run
       self.idle {}            ; idle slaves -> None, the longest idle first
       self.line (deque)       ; tasks that wait for any slave
       self.initial []))       ; remotes that every slave runs first
@@ -128,8 +131,11 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     (setv text (remote-text remote))
     (with [_ self.lock]
       (.append self.initial text)
-      (setv slaves (.slaves self)))
-    (force-all (lfor  slave slaves  (.make-task self text read-result slave))))
+      (setv n (- (len self.initial) 1)
+            tasks (lfor  slave (.slaves self)  (.preparation self n slave))))
+    (for [task tasks]
+      (.submit self task))
+    (force-all (lfor  task tasks  task.promise)))
 
   (defn close [self]
     "Leave the network. Tasks that are not done end with `MasterClosed`.
@@ -149,12 +155,14 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     "See `dpfw-kill`."
     (if slave.process
       (.kill slave.process)
-      (.send-kill self slave.connection SEND-TRIES)))
+      (do
+        (.send-kill self slave.connection)
+        ; It may be stopped, or the network gone.
+        (.call-after self.lookout KILL-GRACE slave.connection.abort))))
 
-  (defn send-kill [self connection tries]
-    (unless (sent? connection "kill" tries)
-      (.call-after self.lookout SEND-EVERY
-        (fn [] (.send-kill self connection (- tries 1))))))
+  (defn send-kill [self connection]
+    (unless (sent? connection "kill" True)
+      (.call-after self.lookout SEND-EVERY (fn [] (.send-kill self connection)))))
 
   ;; Dispatch
 
@@ -293,9 +301,12 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (.check-open self)
       (setv slave (.get self.known session))
       (when (is slave None)
-        (setv slave (Slave session)
-              slave.tasks (deque (gfor  text self.initial  (.initial-task self text slave)))))
+        (setv slave (Slave session)))
       (setv
+        slave.tasks (deque (gfor
+          n (range (len self.initial))
+          :if (not-in n (get self.prepared session))
+          (.initial-task self n slave)))
         slave.connection connection
         slave.address connection.peer
         slave.through connection.name
@@ -307,10 +318,17 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (.notify-all self.change))
     slave)
 
-  (defn initial-task [self text slave]
-    "The task of a remote given to `on-connect`. A slave on which it fails is
-    not fit for use."
-    (setv task (Task text read-result slave None 0))
+  (defn preparation [self n slave]
+    "The task of the nth remote given to `on-connect`."
+    (setv task (Task (get self.initial n) read-result slave None 0))
+    (.add-done-callback task.promise (fn [promise]
+      (unless (or (.cancelled promise) (.exception promise))
+        (.add (get self.prepared slave.session) n))))
+    task)
+
+  (defn initial-task [self n slave]
+    "The same, when the slave joins. One on which it fails is not fit for use."
+    (setv task (.preparation self n slave))
     (.add-done-callback task.promise (fn [promise]
       (unless (or (.cancelled promise) (is (.exception promise) None))
         (log.error "%r is closed, since a remote given to dpfw-on-connect failed on it: %s"

@@ -98,8 +98,9 @@ proof, what comes from the other end meets no reader and no memory of ours."
                (hmac.compare-digest offered
                  (.encode (proof connection cookie side dialled listened))))
     (raise (Refusal (+
-      "the cookies differ; give both ends the same, in DPFW_COOKIE or "
-      "in ~/.config/dpfw/cookie")))))
+      "the cookies differ"
+      (if connection.binding ", or somebody stands between the two ends" "")
+      "; give both ends the same, in DPFW_COOKIE or in ~/.config/dpfw/cookie")))))
 
 (defn hear-hello [connection deadline role]
   "Hear a hello that fits an end of this role."

@@ -32,6 +32,15 @@ the connection."
     (.__init__ (super) connection :shield guard)
     (setv self.guard guard))
 
+  (defn readinto [self view]
+    (try
+      (.readinto (super) view)
+      (except [OSError]
+        ; Whatever the remote makes of this, its master is to see a lost slave,
+        ; not an answer.
+        (.abort self.connection)
+        (raise))))
+
   (defn control [self kind]
     (cond
       (= kind "eof") (setv self.ended True)
@@ -163,6 +172,9 @@ the connection."
 
   (defn lose-master [self]
     (setv self.master-gone True)
+    ; If only this direction is closed, the other one must bring no answer: what
+    ; is interrupted now was not the master's wish.
+    (.abort self.connection)
     (.interrupt self.guard)
     (when self.when-gone
       (self.when-gone))))

@@ -25,6 +25,7 @@ other address. So neither can be talked out of it."
 (setv
   CLIENT-HELLO b"\x16"       ; the first byte of every TLS connection
   CHUNK 65536                ; bytes
+  RECORD-HEADER 5            ; bytes: type, version, and in the last two the length
   MAX-RECORD 16384           ; bytes of plain text in a TLS record
   VALID-DAYS 3650)           ; of the certificate, which nobody checks
 
@@ -32,27 +33,31 @@ other address. So neither can be talked out of it."
 (defn secure-dialled [connection deadline]
   "Make a new connection that was dialled TLS, unless it stays on this machine."
   (unless (loopback? connection.sock)
-    (secure connection deadline :context (dialler-context) :server-side False)))
+    (setv tls (secure connection deadline (dialler-context) :server-side False)
+          connection.binding (fingerprint (.certificate tls)))))
 
 (defn secure-accepted [connection deadline]
   "Make a new connection that was accepted TLS, if its dialler asks for it.
   Answers False if it does not, and comes from another machine."
-  (setv tls (= (first-byte connection.sock deadline) CLIENT-HELLO))
-  (when tls
-    (secure connection deadline :context (get (listener-identity) 0) :server-side True))
-  (or tls (loopback? connection.sock)))
+  (setv byte (first-byte connection deadline))
+  (when (= byte CLIENT-HELLO)
+    (setv [context own] (listener-identity))
+    (secure connection deadline context :server-side True)
+    (setv connection.binding own))
+  ; Who hung up without a word has not asked for anything, and never will.
+  (or (in byte [CLIENT-HELLO b""]) (loopback? connection.sock)))
 
 (defn secure [connection deadline context server-side]
-  (setv tls (TlsSocket connection.sock context server-side))
-  (try
-    (.handshake tls deadline)
-    (except [e WireError]
-      (raise (HandshakeError f"no TLS with {connection.peer}: {e}") :from e)))
-  (setv
-    connection.sock tls
-    connection.binding (if server-side
-                         (get (listener-identity) 1)
-                         (fingerprint (.certificate tls)))))
+  ; With both locks, as long as another thread may close the connection.
+  (with [_ connection.receiving  _ connection.sending]
+    (setv tls (TlsSocket connection.sock context server-side connection.peer))
+    (try
+      (.handshake tls deadline)
+      (except [e [WireError TimeoutError]]
+        ; Nothing is said in plain text to who may be on another machine.
+        (raise (HandshakeError f"no TLS with {connection.peer}: {e}; is that port dpfw's?") :from e)))
+    (setv connection.sock tls))
+  tls)
 
 (defn fingerprint [certificate]
   "The channel binding tls-server-end-point (RFC 5929): the SHA-256 of the
@@ -65,10 +70,19 @@ other address. So neither can be talked out of it."
         mapped (getattr address "ipv4_mapped" None))
   (. (or mapped address) is-loopback))
 
-(defn first-byte [sock deadline]
-  "Wait for the first byte, and leave it there."
-  (.settimeout sock (max 0.001 (- deadline (time.monotonic))))
-  (.recv sock 1 socket.MSG-PEEK))
+(defn first-byte [connection deadline]
+  "Wait for the first byte, and leave it there. No bytes at the end."
+  (with [_ connection.receiving]
+    (wait-until connection.sock deadline)
+    (.recv connection.sock 1 socket.MSG-PEEK)))
+
+(defn wait-until [sock deadline]
+  "Let a socket wait until that moment of the monotonic clock, and no longer.
+  Raises `TimeoutError` when it has come."
+  (setv left (- deadline (time.monotonic)))
+  (unless (> left 0)
+    (raise (TimeoutError "timed out")))
+  (.settimeout sock left))
 
 
 ;; Contexts
@@ -143,64 +157,90 @@ other address. So neither can be talked out of it."
   `Connection` uses. One thread may receive while another sends: the TLS object
   itself is used by one at a time, and never while anybody waits."
 
-  (defn __init__ [self sock context server-side]
+  (defn __init__ [self sock context server-side peer]
     (import ssl)
     (setv
       self.sock sock
+      self.peer peer
+      self.timeout (.gettimeout sock)
       self.incoming (ssl.MemoryBIO)
       self.outgoing (ssl.MemoryBIO)
       self.tls (.wrap-bio context self.incoming self.outgoing :server-side server-side)
-      self.lock (threading.Lock)      ; of the TLS object and what it puts out
+      self.lock (threading.Lock)  ; of the TLS object and the two above
+      self.process (os.getpid)
+      self.header b""     ; what has come of a record's header
+      self.missing 0      ; bytes of the last record that are still to come
       self.wants-read ssl.SSLWantReadError
       self.ends #(ssl.SSLZeroReturnError ssl.SSLEOFError)
       self.failure ssl.SSLError
       self.fileno sock.fileno
-      self.settimeout sock.settimeout
       self.shutdown sock.shutdown
       self.close sock.close
       self.getpeername sock.getpeername
       self.getsockname sock.getsockname))
+
+  (defn settimeout [self seconds]
+    (setv self.timeout seconds)
+    (.settimeout self.sock seconds))
 
   (defn certificate [self]
     "The listener's certificate, in DER, on the dialler's side."
     (.getpeercert self.tls :binary-form True))
 
   (defn handshake [self deadline]
-    (while True
-      (setv done (.attempt self self.tls.do-handshake))
-      (.sendall self.sock (.read self.outgoing))
-      (when (is done None)
-        (return))
-      (when (= done b"")
-        (raise (WireError "it hung up")))
-      (.settimeout self.sock (max 0.001 (- deadline (time.monotonic))))
-      (.feed self 0)))
+    (wait-until self.sock deadline)
+    (while (is (setx done (.step self)) WANTS-MORE)
+      (.feed self deadline))
+    (unless (is done None)
+      (raise (WireError "it hung up"))))
+
+  (defn step [self]
+    "One step of the handshake; WANTS-MORE, or None when it is complete."
+    (try
+      (.attempt self self.tls.do-handshake)
+      (finally
+        ; On failure, this is the alert that tells the other end why.
+        (when self.outgoing.pending
+          (.sendall self.sock (.read self.outgoing))))))
 
   (defn recv [self size [flags 0]]
     "At most so many bytes; none at the end. ``flags`` may be MSG_DONTWAIT."
-    (while True
-      (setv got (.attempt self self.tls.read size))
-      (when (is-not got WANTS-MORE)
-        (return got))
-      (.feed self flags)))
+    (.receive self flags size))
 
   (defn recv-into [self view]
-    (setv got (.recv self (min (len view) MAX-RECORD))
-          (cut view (len got)) got)
-    (len got))
+    (.receive self 0 (min (len view) MAX-RECORD) view))
+
+  (defn receive [self flags #* how]
+    ; The timeout is for all of it: bytes of a record that trickle in are no
+    ; sign of life.
+    (setv deadline (when self.timeout (+ (time.monotonic) self.timeout)))
+    (while (is (setx got (.attempt self self.tls.read #* how)) WANTS-MORE)
+      (.feed self deadline flags))
+    (when (and (not got) (or self.missing self.header))
+      (raise (WireError f"the connection with {self.peer} was cut in the middle of a TLS record")))
+    got)
 
   (defn sendall [self data]
     ; The connection has one sender at a time, so the records leave in order.
     (setv view (memoryview data))
     (for [start (range 0 (len view) CHUNK)]
-      (with [_ self.lock]
-        (.write self.tls (cut view start (+ start CHUNK)))
-        (setv records (.read self.outgoing)))
+      (setv records (.attempt self self.encrypt (cut view start (+ start CHUNK))))
+      (when (in records [WANTS-MORE b""])
+        (raise (WireError f"{self.peer} broke off a message of TLS's own")))
       (.sendall self.sock records)))
 
+  (defn encrypt [self view]
+    "The records that carry these bytes, after what TLS itself has to say."
+    (unless (= (os.getpid) self.process)
+      ; Two processes that encrypt with one key and counter give both texts away.
+      (raise (WireError f"the session with {self.peer} belongs to the process that this one was forked from")))
+    (while view
+      (setv view (cut view (.write self.tls view) None)))
+    (.read self.outgoing))
+
   (defn attempt [self procedure #* arguments]
-    "Call a method of the TLS object; WANTS-MORE if it has to hear more first,
-    no bytes at the end."
+    "Call what uses the TLS object; WANTS-MORE if it has to hear more first, no
+    bytes at the end."
     (try
       (with [_ self.lock]
         (procedure #* arguments))
@@ -209,14 +249,29 @@ other address. So neither can be talked out of it."
       (except [self.ends]
         b"")
       (except [e self.failure]
-        (raise (WireError f"TLS failed: {(or e.reason e)}") :from e))))
+        (raise (WireError f"TLS with {self.peer} failed: {(or e.reason e)}") :from e))))
 
-  (defn feed [self flags]
+  (defn feed [self deadline [flags 0]]
     "Wait for bytes from the network, and give them to the TLS object."
+    (unless (is deadline None)
+      (wait-until self.sock deadline))
     (setv records (.recv self.sock CHUNK flags))
+    ; What TLS answers, to demands for new keys, goes out with what is sent next.
+    (when (> self.outgoing.pending CHUNK)
+      (raise (WireError f"{self.peer} demands new keys without end")))
+    (.follow self records)
     (with [_ self.lock]
       (if records
         (.write self.incoming records)
-        (.write-eof self.incoming)))))
+        (.write-eof self.incoming))))
+
+  (defn follow [self records]
+    "Keep track of where records end; the ssl module does not tell."
+    (setv records (+ self.header records)
+          at self.missing)
+    (while (<= (+ at RECORD-HEADER) (len records))
+      (+= at RECORD-HEADER (int.from-bytes (cut records (+ at 3) (+ at RECORD-HEADER)) "big")))
+    (setv self.header (cut records at None)
+          self.missing (max 0 (- at (len records))))))
 
 (setv WANTS-MORE (object))

@@ -62,16 +62,18 @@
     (setv one (socket.create-connection (.getsockname listener) WAIT))
     (try
       (.settimeout one None)
-      [one (get (.accept listener) 0)]
+      (setv two (get (.accept listener) 0))
       (except [BaseException]
         (.close one)
-        (raise)))))
+        (raise))))
+  ; Not Python's timeout, which is the code's own to set.
+  (for [sock [one two]  option [socket.SO-RCVTIMEO socket.SO-SNDTIMEO]]
+    (.setsockopt sock socket.SOL-SOCKET option (struct.pack "ll" WAIT 0)))
+  [one two])
 
 (defn [contextmanager] linked []
   "Two `Connection`s with each other."
   (setv [one two] (map Connection (tcp-pair)))
-  (.set-timeout one WAIT)
-  (.set-timeout two WAIT)
   (try
     (yield #(one two))
     (finally
@@ -81,9 +83,7 @@
 (defn [contextmanager] facing [[limit DEFAULT-LIMIT]]
   "A `Connection`, and the bare socket at its other end."
   (setv [ours theirs] (tcp-pair))
-  (.settimeout theirs WAIT)
   (setv connection (Connection ours limit))
-  (.set-timeout connection WAIT)
   (try
     (yield #(connection theirs))
     (finally
@@ -145,4 +145,4 @@
           (when (not (.poll poll 50))
             (return n)))))
     (finally
-      (.settimeout sock WAIT))))
+      (.setblocking sock True))))

@@ -145,7 +145,6 @@ else comes is refused before it costs anything."
   "Without a byte behind it to wait for."
   (setv [connection peer] stranger)
   (.sendall peer b"(end 0)\n")
-  (.set-timeout connection 2)
   (holds (receive connection) #("end" b"")))
 
 
@@ -260,14 +259,13 @@ else comes is refused before it costs anything."
   "At its end or at the 32nd byte: the connection stays open here, so that
   waiting for more would fail."
   (setv [connection peer] stranger)
-  (.set-timeout connection 5)
   (.sendall peer bytes)
   (refuses connection part))
 
 (defn test-garbage-does-not-make-a-long-message [stranger]
   (setv [connection peer] stranger)
   (.sendall peer (+ b"(" (* b"a" 60000) b" 0)\n"))
-  (until (fn [] (.look-ahead connection "cancel" 100000)
+  (until (fn [] (.look-ahead connection #{"cancel"} 100000)
                 (> (len connection.received) 60000)))
   (with [raised (pytest.raises WireError)]
     (.receive-header connection))
@@ -294,10 +292,8 @@ else comes is refused before it costs anything."
       (tracemalloc.stop)))
   (assert (< peak MIB) f"{peak} bytes were allocated"))
 
-(defn test-a-limit-is-held [monkeypatch]
-  (monkeypatch.setenv "DPFW_FRAME_LIMIT" "1000")
-  (holds (frame-limit) 1000)
-  (with [[connection peer] (facing (frame-limit))]
+(defn test-a-limit-is-held []
+  (with [[connection peer] (facing 1000)]
     (.sendall peer (+ (frame "end" (sample 1000)) b"(end 1001)\n"))
     (holds (receive connection) #("end" (sample 1000)))
     (refuses connection "end frame of 1001 bytes" "the limit is 1000" "DPFW_FRAME_LIMIT")))
@@ -316,7 +312,12 @@ else comes is refused before it costs anything."
   (monkeypatch.setenv "DPFW_FRAME_LIMIT" "")
   (holds (frame-limit) DEFAULT-LIMIT))
 
-(defn [(pytest.mark.parametrize "text" ["1e6" "-1" " 5" "lots" "1_000" "\u0661" "256 MiB"])]
+(defn test-the-limit-can-be-set [monkeypatch]
+  (for [limit [MAX-DATA 123456789 (** 10 12)]]
+    (monkeypatch.setenv "DPFW_FRAME_LIMIT" (str limit))
+    (holds (frame-limit) limit)))
+
+(defn [(pytest.mark.parametrize "text" ["1e6" "-1" " 5" "lots" "1_000" "\u0661" "256 MiB" "0" "1048575"])]
       test-a-bad-limit-is-named [monkeypatch text]
   (monkeypatch.setenv "DPFW_FRAME_LIMIT" text)
   (with [raised (pytest.raises SettingError)]
@@ -427,41 +428,51 @@ else comes is refused before it costs anything."
   (.send one "cancel")
   (.receive-header two)
   (.receive-into two (memoryview (bytearray 10)))
-  (until (fn [] (.look-ahead two "cancel" 100000)))
-  (holds (.look-ahead two "task" 100000) False)
+  (until (fn [] (.look-ahead two #{"cancel"} 100000)))
+  (holds (.look-ahead two #{"task"} 100000) None)
   ; And nothing is lost by looking.
   (holds (.receive-payload two) (cut (sample 5000) 10 None))
   (holds (receive two) #("eof" b""))
   (holds (receive two) #("cancel" b""))
-  (holds (.look-ahead two "cancel" 100000) False))
+  (holds (.look-ahead two #{"cancel"} 100000) None))
 
 (defn test-looking-ahead-does-not-take-a-payload-for-a-cancel [stranger]
   (setv [connection peer] stranger)
   (.sendall peer (+ (frame "data" b"(cancel 0)\n") (frame "data" b"") b"(can"))
-  (until (fn [] (.look-ahead connection "data" 1000)))
-  (holds (.look-ahead connection "cancel" 1000) False)
+  (until (fn [] (.look-ahead connection #{"data"} 1000)))
+  (holds (.look-ahead connection #{"cancel"} 1000) None)
   (.sendall peer b"cel 0)\n")
-  (until (fn [] (.look-ahead connection "cancel" 1000))))
+  (until (fn [] (.look-ahead connection #{"cancel"} 1000))))
+
+(defn test-looking-ahead-finds-the-first-of-several-kinds [stranger]
+  (setv [connection peer] stranger)
+  (.sendall peer (.join b"" (gfor  kind ["data" "eof" "cancel" "end"]  (frame kind b"x"))))
+  (until (fn [] (.look-ahead connection #{"end"} 1000)))
+  (holds (.look-ahead connection #{"cancel" "eof" "task"} 1000) "eof")
+  (.receive-header connection)
+  (.receive-payload connection)
+  (.receive-header connection)
+  (holds (.look-ahead connection #{"cancel" "eof" "task"} 1000) "cancel"))
 
 (defn test-looking-ahead-does-not-wait [stranger]
   (setv [connection peer] stranger)
-  (holds (outcome (begin connection.look-ahead "cancel" 1000)) False)
+  (holds (outcome (begin connection.look-ahead #{"cancel"} 1000)) None)
   (.sendall peer b"(data 100)\nabc")
   (.receive-header connection)
-  (holds (outcome (begin connection.look-ahead "cancel" 1000)) False))
+  (holds (outcome (begin connection.look-ahead #{"cancel"} 1000)) None))
 
 (defn test-looking-ahead-reads-no-more-than-it-may [stranger]
   (setv [connection peer] stranger)
   (.sendall peer (* b"x" 60000))
-  (until (fn [] (.look-ahead connection "cancel" 100) connection.received))
-  (until (fn [] (.look-ahead connection "cancel" 100) (>= (len connection.received) 100)))
+  (until (fn [] (.look-ahead connection #{"cancel"} 100) connection.received))
+  (until (fn [] (.look-ahead connection #{"cancel"} 100) (>= (len connection.received) 100)))
   (holds (len connection.received) 100))
 
-(defn test-looking-ahead-is-false-while-another-thread-receives [pair]
+(defn test-looking-ahead-sees-nothing-while-another-thread-receives [pair]
   (setv [one two] pair
         receiving (begin receive two))
   (until two.receiving.locked)
-  (holds (outcome (begin two.look-ahead "cancel" 1000)) False)
+  (holds (outcome (begin two.look-ahead #{"cancel"} 1000)) None)
   (.send one "cancel")
   (holds (outcome receiving) #("cancel" b"")))
 
@@ -470,7 +481,7 @@ else comes is refused before it costs anything."
   (.close peer)
   (until (fn [] (.hung-up connection)))
   (with [_ (pytest.raises ConnectionEnded)]
-    (.look-ahead connection "cancel" 1000)))
+    (.look-ahead connection #{"cancel"} 1000)))
 
 
 ;; * Sending
@@ -530,7 +541,6 @@ else comes is refused before it costs anything."
          #(b"(end 9)\n" (fn [connection] (.receive-payload connection)))
          #(b"(end 9)\n" (fn [connection] (.receive-into connection (memoryview (bytearray 9)))))]]
     (with [[connection peer] (facing)]
-      (.set-timeout connection None)
       (when sent
         (.sendall peer sent)
         (.receive-header connection))
@@ -585,7 +595,7 @@ else comes is refused before it costs anything."
   (.abort one)
   (holds (.fileno one) -1)
   (for [use [one.receive-header (fn [] (.send one "eof")) (fn [] (.try-send one "eof"))
-             (fn [] (.look-ahead one "cancel" 1000))]]
+             (fn [] (.look-ahead one #{"cancel"} 1000))]]
     (with [_ (pytest.raises OSError)]
       (use)))
   (holds (.hung-up one) True))
@@ -598,7 +608,6 @@ else comes is refused before it costs anything."
         soon (+ (time.monotonic) 10))
   (.sendall peer (+ b"one\n\ntwo\n" SOME-BYTES))
   (holds (lfor  _ (range 3)  (.receive-line connection 512 soon)) [b"one" b"" b"two"])
-  (.set-timeout connection None)
   (holds (lfor  _ SOME  (receive connection)) SOME))
 
 (defn test-a-line-may-be-as-long-as-the-limit-and-no-longer [stranger]
