@@ -330,11 +330,12 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     "The same, when the slave joins. One on which it fails is not fit for use."
     (setv task (.preparation self n slave))
     (.add-done-callback task.promise (fn [promise]
-      (unless (or (.cancelled promise) (is (.exception promise) None))
+      (setv error (.exception promise))
+      ; On a slave that was lost, it runs again when the slave is back.
+      (unless (isinstance error #((type None) SlaveLost MasterClosed))
         (log.error "%r is closed, since a remote given to dpfw-on-connect failed on it: %s"
-          slave (.exception promise))
-        (unless slave.lost
-          (.abort slave.connection)))))
+          slave error)
+        (.abort slave.connection))))
     task)
 
   (defn hung-up [self slave connection]

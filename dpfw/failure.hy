@@ -21,33 +21,48 @@ The payload of an ``error`` frame is a dict, written as a datum, of
 
 (setv
   HERE (os.path.dirname (os.path.abspath __file__))
-  LONGEST 50,000)  ; characters of the message, the arguments, the traceback
+  LONGEST 50,000      ; characters of the message, the arguments, the traceback
+  DEEPEST-GROUP 20    ; levels of exception groups within each other
+  INDESCRIBABLE (.encode (write-datum {
+    "type" "?"  "builtin" None  "args" #()  "traceback" ""
+    "message" "<an exception that cannot be described>"})))
 
 
 ;; On the slave
 
 (defn describe [error limit]
-  "The payload that tells of this exception, as bytes, ``limit`` at most."
-  (setv known (description error)
-        payload (.encode (write-datum known)))
-  (if (<= (len payload) limit)
-    payload
-    ; A group of very many. The traceback still names the first of them.
-    (do
-      (.pop known "exceptions" None)
-      (.encode (write-datum {#** known  "builtin" None})))))
+  "The payload that tells of this exception, as bytes, ``limit`` at most. Never
+  raises an `Exception`, whatever the exception is made of."
+  (for [told [description outline]]
+    (try
+      (setv payload (.encode (write-datum (told error))))
+      (when (<= (len payload) limit)
+        (return payload))
+      (except [Exception])))
+  INDESCRIBABLE)
 
-(defn description [error]
-  (setv cls (type error)
-        known {
-          "type" (class-name cls)
-          "builtin" (builtin-name cls)
-          "message" (shortened (message error))
-          "args" (writable-arguments error)
-          "traceback" (shortened (remote-traceback error))})
-  (when (isinstance error (group-class))
-    (setv (get known "exceptions") (lfor  e error.exceptions  (description e))))
-  known)
+(defn description [error [depth 0]]
+  (setv cls (type error))
+  (cond
+    (not (isinstance error (group-class))) {
+      #** (outline error)
+      "builtin" (builtin-name cls)
+      "args" (writable-arguments error)}
+    (< depth DEEPEST-GROUP) {
+      #** (outline error)
+      "builtin" (builtin-name cls)
+      "exceptions" (lfor  e error.exceptions  (description e (+ depth 1)))}
+    True
+      (outline error)))
+
+(defn outline [error]
+  "What can be told of an exception that is too large. Its traceback still names
+  the first members of a group."
+  {"type" (class-name (type error))
+   "builtin" None
+   "message" (shortened (message error))
+   "args" #()
+   "traceback" (shortened (remote-traceback error))})
 
 (defn class-name [cls]
   (if (= cls.__module__ "builtins")

@@ -46,8 +46,8 @@ wait."
     "Call ``call`` in the lookout's thread whenever poll(2) reports one of these
     events, or an error, for this file."
     (with [_ self.lock]
-      (setv (get self.calls (.fileno file)) call)
       (.register self.poll file events)
+      (setv (get self.calls (.fileno file)) call)
       (.start self))
     (.wake self))
 

@@ -4,8 +4,10 @@ hands, and owns every thread and socket that comes of it."
 (import
   errno
   logging
+  os
   select
   threading
+  weakref [WeakSet]
   dpfw.cookie [cookie]
   dpfw.crew [Crew]
   dpfw.errors [HandshakeError]
@@ -18,7 +20,17 @@ hands, and owns every thread and socket that comes of it."
 (setv
   log (logging.getLogger __name__)
   NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
+  MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
   DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
+
+
+(setv nodes (WeakSet))  ; of this process
+
+(defn forsake-all []
+  (for [node (list nodes)]
+    (.forsake node)))
+
+(os.register-at-fork :after-in-child forsake-all)
 
 
 (defclass Node []
@@ -38,9 +50,11 @@ hands, and owns every thread and socket that comes of it."
       self.crew (Crew f"dpfw-{self.role}")
       self.listeners {}     ; host and port -> listening socket
       self.connections (set)
+      self.strangers {}     ; accepted connections that shake hands, oldest first
       self.closers []       ; what else to call when the node closes
       self.cookie None
-      self.closed (threading.Event)))
+      self.closed (threading.Event))
+    (.add nodes self))
 
   (defn joined [self connection session]
     (raise NotImplementedError))
@@ -62,6 +76,9 @@ hands, and owns every thread and socket that comes of it."
     (with [_ self.lock]
       (setv (get self.listeners address) listener))
     (.watch-listener self listener)
+    (when (.is-set self.closed)  ; meanwhile
+      (.unlisten self address)
+      (.check-open self))
     address)
 
   (defn unlisten [self address]
@@ -126,6 +143,18 @@ hands, and owns every thread and socket that comes of it."
 
   ;; What follows is the node's own.
 
+  (defn forsake [self]
+    "In a child process that was forked: let go of what is the parent's. A socket
+    that the child kept open would outlive the parent, and hide its death."
+    (for [file [#* (.values self.listeners)
+                #* (gfor  connection self.connections  connection.sock)
+                self.lookout.waked  self.lookout.waker]]
+      (.close file))
+    ; No other thread came along, and what they locked stays locked.
+    (.__init__ self)
+    (.set self.closed)
+    (.close self.lookout))
+
   (defn check-open [self]
     (when (.is-set self.closed)
       (raise (RuntimeError f"this {self.role} is closed; make another"))))
@@ -142,10 +171,11 @@ hands, and owns every thread and socket that comes of it."
     connection)
 
   (defn watch-listener [self listener]
-    "Watch a listening socket."
-    (unless (.is-set self.closed)
-      (.watch self.lookout listener select.POLLIN
-        (fn [] (.accept self listener)))))
+    "Watch a listening socket, unless it was closed meanwhile."
+    (with [_ self.lock]
+      (when (in listener (.values self.listeners))
+        (.watch self.lookout listener select.POLLIN
+          (fn [] (.accept self listener))))))
 
   (defn accept [self listener]
     (try
@@ -160,9 +190,20 @@ hands, and owns every thread and socket that comes of it."
     (unless (.run self.crew self.admit sock)
       (.close sock)))
 
+  (defn add-stranger [self connection]
+    "Of too many, the one that has been silent longest goes: so many who say
+    nothing keep nobody out."
+    (with [_ self.lock]
+      (when (>= (len self.strangers) MOST-STRANGERS)
+        (setv longest (next (iter self.strangers)))
+        (.pop self.strangers longest)
+        (.abort longest))
+      (setv (get self.strangers connection) None)))
+
   (defn admit [self sock]
     "Shake hands with who dialled, and join."
     (setv connection (.own self sock))
+    (.add-stranger self connection)
     (try
       (tune sock)
       (setv session (listen-handshake connection self.role self.session (.secret self)))
@@ -172,6 +213,9 @@ hands, and owns every thread and socket that comes of it."
         (return))
       (except [BaseException]
         (.retire self connection)
-        (raise)))
+        (raise))
+      (finally
+        (with [_ self.lock]
+          (.pop self.strangers connection None))))
     (log.info "joined by %s" connection.peer)
     (.joined self connection session)))

@@ -10,6 +10,8 @@ the connection."
   logging
   os
   signal
+  sys
+  traceback
   dpfw.errors [Interrupted WireError]
   dpfw.failure [describe]
   dpfw.interrupt [Guard handling]
@@ -64,7 +66,8 @@ the connection."
       self.busy False
       self.looking False     ; does a timer of the lookout call `look`?
       self.idle-looks 0
-      self.master-gone False))
+      self.master-gone False
+      self.process (os.getpid)))
 
   (defn serve [self]
     "Run tasks until the connection ends. Returns the error that ended it."
@@ -80,9 +83,17 @@ the connection."
       (except [e OSError]
         (unless (isinstance e ConnectionEnded)
           (log.warning "%s" e))
+        (.heed-last-words self)
         e)
       (finally
         (.unwatch self.lookout self.connection))))
+
+  (defn heed-last-words [self]
+    "An order to end holds also when it came with the end of the connection."
+    (try
+      (when (.look-ahead self.connection #{"kill"} LOOK-AHEAD)
+        (die))
+      (except [OSError])))
 
   (defn run-task [self payload]
     (setv self.busy True)
@@ -105,6 +116,8 @@ the connection."
       (setv answer (.run self.guard self.perform payload i o))
       #("end" answer)
       (except [e BaseException]
+        (unless (= (os.getpid) self.process)
+          (end-fork e))
         (when self.stop
           (self.stop))  ; raises what ends the process
         #("error" (describe e self.connection.limit)))
@@ -115,7 +128,10 @@ the connection."
     (when self.master-gone
       (raise (Interrupted)))
     (setv procedure (.procedure self.evaluator (.decode (bytes payload)))
-          answer (.encode (write-datum (procedure i o))))
+          result (procedure i o))
+    (unless (= (os.getpid) self.process)
+      (end-fork))
+    (setv answer (.encode (write-datum result)))
     (check-size answer self.connection.limit)
     (unless o.closed
       (.flush o))
@@ -183,6 +199,19 @@ the connection."
 (defn die []
   "End this process as only the system can."
   (os.kill (os.getpid) signal.SIGKILL))
+
+(defn end-fork [[error None]]
+  "End a process that a remote forked, and that came out of the remote's
+  procedure as its parent will: there is one answer to give, the parent's."
+  (setv status (cond
+    (is error None) 0
+    (and (isinstance error SystemExit) (isinstance error.code (| int None))) (or error.code 0)
+    True 1))
+  (when status
+    (traceback.print-exception error))
+  (for [stream [sys.stdout sys.stderr]]
+    (.flush stream))
+  (os._exit status))
 
 (defn check-size [answer limit]
   (when (> (len answer) limit)

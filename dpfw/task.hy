@@ -68,7 +68,7 @@
     went, `Task.done`, `Task.failed` or `Task.lost`, and the result or error."
     (setv
       inlet (MasterInlet self.connection)
-      [i o] (make-ports inlet (MasterOutlet self.connection inlet))
+      [i o] (make-ports inlet (MasterOutlet self.connection inlet self.promise))
       result None
       failure None)
     (try
@@ -193,11 +193,16 @@
   "What a local procedure sends to the remote. Closing it tells the remote that
   there is no more."
 
-  (defn __init__ [self connection inlet]
+  (defn __init__ [self connection inlet promise]
     (.__init__ (super) connection)
-    (setv self.inlet inlet))
+    (setv self.inlet inlet
+          self.promise promise))
 
   (defn write [self view]
+    (when (.done self.promise)
+      ; Cancelled, or too late. A local procedure that writes without end would
+      ; keep the slave for ever.
+      (raise (ValueError "I/O operation on a port of a task that was stopped")))
     (.or-lose self (fn [] (.write (super MasterOutlet self) view))))
 
   (defn close [self]

@@ -256,11 +256,11 @@ other address. So neither can be talked out of it."
     (unless (is deadline None)
       (wait-until self.sock deadline))
     (setv records (.recv self.sock CHUNK flags))
-    ; What TLS answers, to demands for new keys, goes out with what is sent next.
-    (when (> self.outgoing.pending CHUNK)
-      (raise (WireError f"{self.peer} demands new keys without end")))
     (.follow self records)
     (with [_ self.lock]
+      ; What TLS answers, to demands for new keys, leaves with what is sent next.
+      (when (> self.outgoing.pending CHUNK)
+        (raise (WireError f"{self.peer} demands new keys without end")))
       (if records
         (.write self.incoming records)
         (.write-eof self.incoming))))

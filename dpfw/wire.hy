@@ -151,11 +151,17 @@ without meaning, so it ends the connection."
     (unless (.acquire self.receiving :blocking False)
       (return None))
     (try
+      (setv end None)
       (try
         (while (> (setx room (- limit (- (len self.received) self.taken))) 0)
           (.fill self (min room CHUNK) socket.MSG-DONTWAIT))
-        (except [BlockingIOError]))  ; that was all that has come
-      (.find-ahead self kinds)
+        (except [BlockingIOError])  ; that was all that has come
+        (except [e OSError]
+          (setv end e)))
+      (setv kind (.find-ahead self kinds))
+      (when (and end (not kind))
+        (raise end))
+      kind
       (finally
         (.release self.receiving))))
 

@@ -226,6 +226,8 @@
   (setv master (Master)
         server (threading.Thread :target master.serve :args [0 100 "127.0.0.1"]))
   (.start server)
+  (while (not master.listeners)  ; it tells nobody when it has begun
+    (os.sched-yield))
   (.close master)
   (.join server WAIT)
   (assert (not (.is-alive server))))

@@ -91,9 +91,13 @@ own end."
   (.watch lookout one select.POLLIN (fn [] (.put happened (.recv one 10))))
   (holds (next-of happened) b"b"))
 
-(defn test-a-closed-file-is-unwatched-by-nobody [lookout sockets]
-  (.close (get sockets 0))
-  (.unwatch lookout (get sockets 0)))
+(defn test-a-closed-file-cannot-be-watched [lookout sockets]
+  (setv [one _] sockets)
+  (.close one)
+  (with [_ (pytest.raises ValueError)]
+    (.watch lookout one select.POLLIN (fn [])))
+  (holds lookout.calls {})
+  (.unwatch lookout one))
 
 (defn test-an-error-in-one-call-is-logged-and-the-others-go-on [lookout sockets happened caplog]
   (setv [one two] sockets)

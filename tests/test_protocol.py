@@ -2,10 +2,13 @@
 page, and nothing here imports dpfw.
 """
 
+import hashlib
 import hmac
 import re
 import secrets
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -19,8 +22,16 @@ HEX = "[0-9a-f]"
 class Client:
     """A master, as docs/protocol.md has it."""
 
-    def __init__(self, address, cookie):
+    binding = ""
+
+    def __init__(self, address, cookie, tls=False):
         self.socket = socket.create_connection(address, 20)
+        if tls:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
+            certificate = self.socket.getpeercert(binary_form=True)
+            self.binding = hashlib.sha256(certificate).hexdigest()
         self.file = self.socket.makefile("rb")
         dialled = self.hello("master")
         self.send(dialled + "\n")
@@ -38,9 +49,8 @@ class Client:
     def hello(role):
         return f'(dpfw 1 {role} "{secrets.token_hex(16)}" "{secrets.token_hex(16)}")'
 
-    @staticmethod
-    def proof(cookie, side, dialled, listened):
-        text = f"dpfw proof 1\n{side}\n{dialled}\n{listened}\n"
+    def proof(self, cookie, side, dialled, listened):
+        text = f"dpfw proof 1\n{side}\n{dialled}\n{listened}\n{self.binding}"
         return hmac.new(cookie.encode(), text.encode(), "sha256").hexdigest()
 
     def send(self, text):
@@ -63,26 +73,45 @@ class Client:
 
 
 @contextmanager
-def client(address, cookie=None):
-    it = Client(address, cookie or environ["DPFW_COOKIE"])
+def client(address, cookie=None, **options):
+    it = Client(address, cookie or environ["DPFW_COOKIE"], **options)
     try:
         yield it
     finally:
         it.close()
 
 
-@pytest.fixture(scope="module")
-def address():
-    """Where a slave listens."""
+@contextmanager
+def slave(host):
+    """A slave process; gives it and the address where it listens."""
     with subprocess.Popen(
-        [sys.executable, "-m", "dpfw.slave", "0", "--host", "127.0.0.1"],
+        [sys.executable, "-m", "dpfw.slave", "0", "--host", host],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        host, port = re.search(r"(\S+):(\d+)$", process.stdout.readline()).groups()
-        yield host, int(port)
-        process.terminate()
+        try:
+            port = re.search(r":(\d+)$", process.stdout.readline())[1]
+            yield process, (host, int(port))
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def address():
+    with slave("127.0.0.1") as (_, address):
+        yield address
+
+
+def address_beyond_loopback():
+    """An address of this machine that counts as another machine's, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as it:
+        try:
+            it.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return None
+        host = it.getsockname()[0]
+    return None if host.startswith("127.") else host
 
 
 def test_a_task(address):
@@ -143,3 +172,23 @@ def test_a_frame_beyond_the_limit_ends_the_session(address):
     with client(address) as master:
         master.send("(data 1048577)\n")
         assert master.line() == ""
+
+
+def test_kill():
+    with slave("127.0.0.1") as (process, address), client(address) as master:
+        master.send_frame("task", "(fn [i o] (read i))")
+        master.send_frame("kill")
+        assert process.wait(20) == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not address_beyond_loopback(), reason="there is no network")
+def test_tls():
+    with slave(address_beyond_loopback()) as (_, address):
+        with client(address, tls=True) as master:
+            assert master.trusted
+            master.send_frame("task", "(fn [i o] (+ 2 3))")
+            assert master.frame() == ("end", "5")
+        with socket.create_connection(address, 20) as plain:
+            plain.sendall(Client.hello("master").encode() + b"\n")
+            with plain.makefile("rb") as said:
+                assert b"TLS" in said.readline()

@@ -209,6 +209,18 @@ nothing of theirs stays."
   (with [_ (pytest.raises RuntimeError :match f"this {node.role} is closed")]
     (.dial node #* there)))
 
+(defn test-a-node-that-is-closed-while-it-begins-to-listen-does-not [node]
+  (setv secret node.secret
+        before (descriptors))
+  (defn closing-secret []
+    (.close node)
+    (secret))
+  (setv node.secret closing-secret)
+  (with [_ (pytest.raises RuntimeError :match f"this {node.role} is closed")]
+    (.listen node))
+  (holds node.listeners {})
+  (assert (< (descriptors) before)))
+
 (defn test-close-puts-out-who-is-there-still [node caplog]
   "Guests, and those who have not said who they are."
   (with [guest (TestedNode (get OTHER node.role))  silent (closing (knock node))]
