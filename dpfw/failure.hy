@@ -15,7 +15,7 @@ The payload of an ``error`` frame is a dict, written as a datum, of
   functools [lru-cache]
   os
   traceback
-  dpfw.errors [RemoteError RemoteTraceback UnwritableError]
+  dpfw.errors [Interrupted RemoteError RemoteTraceback UnwritableError]
   dpfw.sexp [write-datum read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -106,6 +106,10 @@ The payload of an ``error`` frame is a dict, written as a datum, of
   (try
     (setv told (traceback.TracebackException
       (type error) error (below-dpfw error.__traceback__)))
+    (when (isinstance error Interrupted)
+      ; Where it was raised, by us, tells nothing.
+      (while (and told.stack (ours? (. (get told.stack -1) filename)))
+        (.pop told.stack)))
     (.join "" (.format told))
     (except [e Exception]
       ; Exceptions with a __str__, __cause__ or __notes__ that fail.
@@ -115,9 +119,12 @@ The payload of an ``error`` frame is a dict, written as a datum, of
   "Leave out the frames at the top of a traceback that lie in dpfw's own files,
   unless there are no others."
   (setv below tb)
-  (while (and below (= (os.path.dirname below.tb-frame.f-code.co-filename) HERE))
+  (while (and below (ours? below.tb-frame.f-code.co-filename))
     (setv below below.tb-next))
   below)
+
+(defn ours? [filename]
+  (= (os.path.dirname filename) HERE))
 
 (defn shortened [text]
   (setv half (// LONGEST 2))

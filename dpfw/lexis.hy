@@ -1,11 +1,12 @@
-"The words of the text: strings, bytes and numbers, both ways, and how text
-falls into tokens. All of it is Hy's own syntax::
+"The words of the text: strings, bytes, numbers, symbols and keywords, both
+ways, and how text falls into tokens. All of it is Hy's own syntax::
 
     \"a\\n\\u2028\"         str: what is not printable is escaped, never a raw newline
     b\"\\x00z\"            bytes
     12  -0x1f            int: hexadecimal where decimal would be slow
     1.5  1e+16  -Inf  NaN
     1.5-2j  NaN+Infj     complex
+    foo-bar*  :foo       symbol, keyword
 
 Two exceptions serve the files above, which turn them into `UnwritableError`
 and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
@@ -13,23 +14,28 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
 
 (import
   re
-  sys)
-; The C function alone: the package json takes 2 ms to import.
+  sys
+  hy.models [Keyword Symbol])
+;; The C function alone: the package json takes 2 ms to import.
 (try
   (import _json [encode-basestring])
   (except [ImportError]
     (import json.encoder [encode-basestring])))
 
+
 (setv MAX-DEPTH 200)
-; Levels of nesting in a text. Hy's own reader and compiler manage about 250
-; in an empty stack, the hash of a nested tuple recurses in C without a check.
+;; Levels of nesting in a text. Hy's own reader and compiler manage about 250
+;; in an empty stack, the hash of a nested tuple recurses in C without a check.
+
 
 (setv MAX-DIGITS 4300)
-; In a decimal integer that is read: conversion takes quadratic time. This is
-; Python's own default limit; `sys.set-int-max-str-digits` changes nothing here.
+;; In a decimal integer that is read: conversion takes quadratic time. This is
+;; Python's own default limit; `sys.set-int-max-str-digits` changes nothing here.
+
 
 (setv BIG (<< 1 2000)  -BIG (- BIG))
-; Integers from here on are written in hexadecimal.
+;; Integers from here on are written in hexadecimal.
+
 
 (setv TOKEN (re.compile #[re[
     "[^"\\\n\r]*"(?:[ ]+"[^"\\\n\r]*")*   # strings without escapes, in a row
@@ -40,24 +46,35 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
   | [^ \t\n\r\f\v()\[\]{};"'`~]+"?
   | [^ \t\n\r\f\v]
   ]re] re.VERBOSE))
-; Whatever is not white space is in some token, so `findall` skips nothing. A
-; million numbers or strings are one token, which C code then takes apart. No
-; text makes it backtrack over more than one token.
+;; Whatever is not white space is in some token, so `findall` skips nothing. A
+;; million numbers or strings are one token, which C code then takes apart. No
+;; text makes it backtrack over more than one token.
+
 
 (setv
-  NUMBER (re.compile #[re[
-      (?P<int> [-+]?[0-9]+ )
-    | (?P<hex> [-+]?0x[0-9a-fA-F]+ )
-    | (?P<float> [-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
-      | [-+]?(?:Inf|NaN))
-    | (?P<complex>
-        (?: [-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|Inf|NaN) (?=[-+]) )?
-        [-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|Inf|NaN) j )
-    ]re] re.VERBOSE)
-  ESCAPED (re.compile #[re["[^"\\]*(?:\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})[^"\\]*)*"]re])
-  ESCAPED-BYTES (re.compile #[re[b"[^"\\]*(?:\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2})[^"\\]*)*"]re] re.ASCII)
-  ; As one set it would take ten times as long, 5 ms, to compile.
+  REAL r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|Inf|NaN)"
+  ;; An int, hexadecimal, a float, a complex number.
+  NUMBER (re.compile (+
+    r"([-+]?[0-9]+)|([-+]?0x[0-9a-fA-F]+)|([-+]?" REAL ")"
+    "|((?:[-+]?" REAL r"(?=[-+]))?[-+]?" REAL "j)"))
+  HEX "[0-9a-fA-F]"
+  ESCAPED (re.compile (+
+    #[["[^"\\]*(?:\\(?:[\\'"abfnrtv]|x]] HEX "{2}|u" HEX "{4}|U00(?:0" HEX "|10)" HEX #[[{4})[^"\\]*)*"]]))
+  ESCAPED-BYTES (re.compile (+
+    #[[b"[^"\\]*(?:\\(?:[\\'"abfnrtv]|x]] HEX #[[{2})[^"\\]*)*"]]))
+  ESCAPES r"\\ \" \' \a \b \f \n \r \t \v \xHH \uHHHH \UHHHHHHHH"
+  ;; As one set it would take ten times as long, 5 ms, to compile.
   UNPRINTABLE (re.compile "[\x7f-\x9f]|[\u2028-\u2029]|[\ud800-\udfff]"))
+
+
+(setv
+  NAME r"[^ \t\n\r\f\v()\[\]{};\"'`~.\ud800-\udfff]"
+  ;; No number: a number begins with a digit or holds one, or is made of the
+  ;; letters of Inf, NaN and j. What is beyond these is left to Hy to judge.
+  SYMBOL (re.compile (+ "[A-HK-MO-Z_a-z]" NAME "*|None|(?![#:])(?:(?![njNJ\\d])" NAME ")+"))
+  KEYWORD (re.compile (+ NAME "*"))
+  SURROGATE (re.compile "[\ud800-\udfff]"))
+
 
 (defclass Misfit [Exception]
   "Something has no text. ``trail`` is the way to it, innermost step first, as
@@ -67,6 +84,12 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
     (.__init__ (super) why)
     (setv self.why why  self.advice advice  self.trail [])))
 
+
+(defn lossy [what]
+  "The `Misfit` that is raised where Hy's syntax would say something else."
+  (Misfit f"cannot write {what}: it would not read back as it is"))
+
+
 (defclass Misread [Exception]
   "A token is out of place, ``offset`` characters after its begin."
 
@@ -74,18 +97,21 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
     (.__init__ (super) why)
     (setv self.why why  self.offset offset)))
 
+
 ;; * Writing
 
 (defn string-text [s]
   "The text of a str."
-  ; JSON's escapes mean the same in Hy, apart from two that this function does
-  ; not emit: \/ and pairs of surrogates.
+  ;; JSON's escapes mean the same in Hy, apart from two that this function does
+  ;; not emit: \/ and pairs of surrogates.
   (printable (encode-basestring s)))
+
 
 (defn printable [text]
   (if (or (and (.isascii text) (not-in "\x7f" text)) (.isprintable text))
     text
     (.sub UNPRINTABLE (fn [m] (% "\\u%04x" (ord (.group m)))) text)))
+
 
 (defn bytes-text [b]
   "The text of a bytes object."
@@ -94,11 +120,13 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
     text
     (+ "b\"" (.replace (cut text 2 -1) "\"" "\\\"") "\"")))
 
+
 (defn int-text [n]
   "The text of an int."
   (if (< -BIG n BIG)
     (repr n)
     (hex n)))
+
 
 (defn float-text [x]
   "The text of a float, or of several."
@@ -107,15 +135,18 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
     (capital text)
     text))
 
+
 (defn complex-text [z]
   "The text of a complex number."
   (capital (.strip (repr z) "()")))
 
+
 (defn capital [text]
   (.replace (.replace text "inf" "Inf") "nan" "NaN"))
 
+
 (defn ints-text [xs]
-  ; Python's own text of a list, all in C, if it limits the length of integers.
+  ;; Python's own text of a list, all in C, if it limits the length of integers.
   (try
     (if (<= 1 (digit-limit) MAX-DIGITS)
       (row-text xs)
@@ -123,20 +154,50 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
     (except [ValueError]
       (.join " " (map int-text xs)))))
 
+
 (defn floats-text [xs]
   (setv text (row-text xs))
   (if (in "n" text)
     (capital text)
     text))
 
+
 (defn row-text [xs]
   (.replace (cut (repr (list xs)) 1 -1) ", " " "))
+
 
 (defn strings-text [xs]
   (printable (.join " " (map encode-basestring xs))))
 
+
 (setv ROW-TEXT {int ints-text  float floats-text  str strings-text})
-; How many of one type at once are written.
+;; How many of one type at once are written.
+
+
+(defn symbol-text [s]
+  (setv text (str s))
+  (when (not (or (.fullmatch SYMBOL text) (legal-symbol? text)))
+    (raise (lossy f"the symbol {(snippet text)}")))
+  text)
+
+
+(defn legal-symbol? [text]
+  (and
+    (not (.search SURROGATE text))
+    ;; The constructor takes it for a decimal integer first.
+    (<= (len text) MAX-DIGITS)
+    (try
+      (= (Symbol text) (Symbol text :from-parser True))
+      (except [ValueError]
+        False))))
+
+
+(defn keyword-text [k]
+  "The text of a keyword."
+  (when (not (and (isinstance k.name str) (.fullmatch KEYWORD k.name)))
+    (raise (lossy f"the keyword {(snippet (str k.name))}")))
+  (+ ":" k.name))
+
 
 ;; * Reading
 
@@ -150,46 +211,50 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
         (raise (Misread "this string has no end on its line")))
       (cut parts 1 None 2))))
 
+
 (defn unescape [token]
   (when (not (.fullmatch ESCAPED token))
-    (raise (Misread
-      "this string has no end on its line, or an escape other than \\\\ \\\" \\' \\a \\b \\f \\n \\r \\t \\v \\xHH \\uHHHH \\UHHHHHHHH")))
-  ; What is not Latin 1 becomes an escape as well, and all are undone at once.
+    (raise (Misread f"this string has no end on its line, or an escape other than {ESCAPES}")))
+  ;; What is not Latin 1 becomes an escape as well, and all are undone at once.
   (.decode
     (.encode (cut token 1 -1) "latin-1" "backslashreplace")
     "unicode_escape"))
+
 
 (defn read-bytes [token]
   "The value of a token that begins with ``b\"``."
   (when (not (and (.isascii token) (.fullmatch ESCAPED-BYTES token)))
     (raise (Misread
-      "these bytes have no end on their line, a character beyond ASCII, or an escape other than \\\\ \\\" \\' \\a \\b \\f \\n \\r \\t \\v \\xHH")))
+      "these bytes have no end on their line, or are not written in ASCII and \\xHH")))
   (.encode (unescape (cut token 1 None)) "latin-1"))
+
 
 (defn number [word]
   "The number that a word denotes; ``None`` if it denotes none."
   (setv m (.fullmatch NUMBER word))
-  (setv kind (and m m.lastgroup))
-  (cond
-    (is kind None) None
-    (= kind "int") (decimal word)
-    (= kind "hex") (int word 16)
-    (= kind "float") (float word)
-    True (complex word)))
+  (when m
+    ((get [decimal hexadecimal float complex] (- m.lastindex 1)) word)))
+
+
+(defn hexadecimal [word]
+  (int word 16))
+
 
 (defn decimal [word]
   (setv digits (.lstrip word "+-"))
   (when (> (len digits) MAX-DIGITS)
-    (raise (Misread f"an integer of more than {MAX-DIGITS} digits must be hexadecimal, as in 0x1f")))
+    (raise (Misread
+      f"an integer of more than {MAX-DIGITS} digits must be hexadecimal, as in 0x1f")))
   (try
     (int word)
     (except [ValueError]
-      ; This process has a lower limit. Convert in pieces that it permits.
+      ;; This process has a lower limit. Convert in pieces that it permits.
       (setv n 0)
       (for [i (range 0 (len digits) 500)]
         (setv piece (cut digits i (+ i 500)))
         (setv n (+ (* n (** 10 (len piece))) (int piece))))
       (if (.startswith word "-") (- n) n))))
+
 
 (defn read-number [word]
   "The number that a word denotes. Raises `Misread` if it denotes none."
@@ -204,6 +269,7 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
         (raise (Misread f"{(snippet word)} is no number")))
       n)))
 
+
 (defn read-numbers [token]
   "The numbers of a token that begins with a digit or a sign."
   (try
@@ -213,17 +279,22 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
     (except [[Misread ValueError]]
       (each-number token))))
 
+
 (defn many-numbers [token]
-  ; JSON's reader makes the same numbers of digits, signs, dots and spaces, in
-  ; half the time of `map`, or raises a ValueError. Where Python does not limit
-  ; the length of integers, look at it first.
+  ;; JSON's reader makes the same numbers of digits, signs, dots and spaces, in
+  ;; half the time of `map`, or raises a ValueError. Where Python does not limit
+  ;; the length of integers, look at it first.
   (import json)
-  (if (or (<= 1 (digit-limit) MAX-DIGITS) (<= (max (map len (.split token))) MAX-DIGITS))
+  (if (or
+      (<= 1 (digit-limit) MAX-DIGITS)
+      (<= (max (map len (.split token))) MAX-DIGITS))
     (json.loads (+ "[" (.replace token " " ",") "]"))
     (raise (ValueError))))
 
+
 (defn digit-limit []
   ((getattr sys "get_int_max_str_digits" int)))
+
 
 (defn each-number [token]
   (lfor
@@ -233,6 +304,14 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
       (raise (Misread f"{(snippet (.group m))} is no number" (.start m)))
       n)))
 
+
 (defn snippet [text]
   "A short piece of a text for a message."
   (repr (if (> (len text) 40) (+ (cut text 40) "...") text)))
+
+
+(defn read-keyword [word]
+  "The keyword that a word denotes."
+  (when (not (.fullmatch KEYWORD word 1))
+    (raise (Misread f"{(snippet word)} is no keyword")))
+  (Keyword (cut word 1 None) :from-parser True))

@@ -55,7 +55,9 @@ wait."
     "Watch this file no more. Call it before the file is closed. Idempotent."
     (with [_ self.lock]
       (when (is-not (.pop self.calls (.fileno file) None) None)
-        (.unregister self.poll file))))
+        (.unregister self.poll file)
+        ; Else poll(2) keeps the file open, when it is closed, until it returns.
+        (.wake self))))
 
   (defn call-after [self seconds call]
     "Call ``call`` in the lookout's thread after so many seconds; returns the `Timer`."

@@ -6,6 +6,7 @@ hands, and owns every thread and socket that comes of it."
   logging
   os
   select
+  socket
   threading
   weakref [WeakSet]
   dpfw.cookie [cookie]
@@ -14,7 +15,7 @@ hands, and owns every thread and socket that comes of it."
   dpfw.handshake [new-session dial-handshake listen-handshake]
   dpfw.lookout [Lookout]
   dpfw.network [listen-on dial tune]
-  dpfw.wire [Connection frame-limit])
+  dpfw.wire [Connection format-address frame-limit])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -76,6 +77,7 @@ hands, and owns every thread and socket that comes of it."
     (with [_ self.lock]
       (setv (get self.listeners address) listener))
     (.watch-listener self listener)
+    (log.info "the %s listens on %s" self.role (format-address address))
     (when (.is-set self.closed)  ; meanwhile
       (.unlisten self address)
       (.check-open self))
@@ -87,6 +89,11 @@ hands, and owns every thread and socket that comes of it."
       (setv listener (.pop self.listeners address None)))
     (unless (is listener None)
       (.unwatch self.lookout listener)
+      ; The kernel keeps a socket open as long as poll(2) has it, and a
+      ; listener would go on to accept.
+      (try
+        (.shutdown listener socket.SHUT-RDWR)
+        (except [OSError]))  ; macOS knows no such thing of a listener
       (.close listener)))
 
   (defn dial [self host port]

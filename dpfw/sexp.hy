@@ -10,8 +10,8 @@ carry. A datum is one line of text, and reading it evaluates nothing. ::
 Hy reads all but the last as the same value. Types are taken exactly: a value
 of a subclass would come back as something else, so it is refused.
 
-``errors``, ``lexis`` (words), ``forms`` (models) and ``stdtypes`` stand below
-this file."
+Below this file stand ``lexis`` (words), ``forms`` and ``quoted`` (models to text
+and back) and ``stdtypes`` (the types that are registered from the start)."
 
 (import
   functools [partial]
@@ -22,15 +22,18 @@ this file."
   threading
   hy.models [Keyword]
   dpfw.errors [DatumSyntaxError UnwritableError]
-  dpfw.forms [
-    CLOSERS DATUM check-depth form-text keyword-text read-form read-keyword type-name unwritable
-    write-remote]
+  dpfw.forms [DATUM check-depth form-text type-name unwritable write-remote]
   dpfw.lexis [
     MAX-DEPTH Misfit Misread ROW-TEXT TOKEN bytes-text complex-text float-text
-    int-text number read-bytes read-number read-numbers read-strings snippet string-text]
+    int-text keyword-text number read-bytes read-keyword read-number
+    read-numbers read-strings snippet string-text]
+  dpfw.quoted [CLOSERS read-form]
   dpfw.stdtypes [BY-CLASS BY-TAG])
 
-(setv ADVICE "register its type with (register-type type tag writer reader), or send it by write-object")
+
+(setv ADVICE
+  "register its type with (register-type type tag writer reader), or send it by write-object")
+
 
 ;; * Registered types
 
@@ -39,6 +42,7 @@ this file."
   WRITERS {}  ; class: #(tag writer)
   READERS {}  ; tag: #(class reader)
   registry-lock (threading.Lock))
+
 
 (defn register-type [cls tag writer [reader None]]
   "Let values of a type be written, and read, as ``(tag argument ...)``. ::
@@ -76,8 +80,10 @@ this file."
       (get READERS tag) #(cls (or reader cls))
       (get WRITERS cls) #(tag writer))))
 
+
 (defn same-name? [a b]
   (= #(a.__module__ a.__qualname__) #(b.__module__ b.__qualname__)))
+
 
 (defn find-writer [type]
   (or (.get WRITERS type) (do
@@ -86,6 +92,7 @@ this file."
       (register-row #* row)
       (.get WRITERS type)))))
 
+
 (defn find-reader [tag]
   (or (.get READERS tag) (do
     (setv row (.get BY-TAG tag))
@@ -93,12 +100,14 @@ this file."
       (register-row #* row)
       (get READERS tag)))))
 
+
 (defn register-row [module name writer reader]
-  ; Two threads may do this at once: they do the same.
+  ;; Two threads may do this at once: they do the same.
   (setv cls (getattr (import-module module) name))
   (setv
     (get READERS name) #(cls (partial reader cls))
     (get WRITERS cls) #(name writer)))
+
 
 ;; * Writing
 
@@ -108,6 +117,7 @@ this file."
     (write x)
     (nested-text x depth)))
 
+
 (defn nested-text [x depth]
   (check-depth depth)
   (setv brackets (.get BRACKETS (type x)))
@@ -116,6 +126,7 @@ this file."
     (is (type x) dict) (dict-text x (+ depth 1))
     (in (type x) DATUM) (+ "'" (form-text x depth DATUM))
     True (tagged-text x (+ depth 1))))
+
 
 (defn items-text [xs depth whole]
   (setv kinds (set (map type xs)))
@@ -133,6 +144,7 @@ this file."
       (raise)))
   (.join " " texts))
 
+
 (defn dict-text [d depth]
   (setv texts [])
   (try
@@ -149,6 +161,7 @@ this file."
       (raise)))
   (+ "{" (.join "  " texts) "}"))
 
+
 (defn tagged-text [x depth]
   (setv [tag writer] (or (find-writer (type x)) [None None]))
   (when (is tag None)
@@ -156,7 +169,9 @@ this file."
   (try
     (setv args (writer x))
     (except [e Exception]
-      (raise (Misfit f"cannot write {(type-name x)}, its writer raised {(. (type e) __name__)}: {e}") :from e)))
+      (raise
+        (Misfit f"cannot write {(type-name x)}, its writer raised {(. (type e) __name__)}: {e}")
+        :from e)))
   (when (not-in (type args) [list tuple])
     (raise (Misfit f"cannot write {(type-name x)}, its writer did not return a list")))
   (try
@@ -166,12 +181,14 @@ this file."
       (raise)))
   (+ "(" tag (if text " " "") text ")"))
 
+
 (setv
   ATOMS {
     (type None) str  bool str  int int-text  float float-text
     complex complex-text  str string-text  bytes bytes-text
     Keyword keyword-text}
   BRACKETS {list #("[" "]")  tuple #("#(" ")")  set #("#{" "}")})
+
 
 (defn write-datum [x]
   #[[The text of a value: one line, without a newline. ::
@@ -188,6 +205,7 @@ this file."
       (raise (unwritable e) :from e.__cause__))
     (except [RecursionError]
       (raise (UnwritableError "cannot write the value: the stack is too deep here") :from None))))
+
 
 ;; * Reading
 
@@ -206,9 +224,10 @@ this file."
       (setv index (- (len tokens) (length-hint rest) 1))
       (raise (syntax-error text index e) :from e.__cause__))))
 
+
 (defn read-tokens [tokens]
-  ; One loop and a stack, no recursion: `items` are those of the innermost
-  ; sequence so far, the stack holds the sequences around it.
+  ;; One loop and a stack, no recursion: `items` are those of the innermost
+  ;; sequence so far, the stack holds the sequences around it.
   (setv items []  stack [])
   (for [token tokens]
     (setv c (get token 0))
@@ -245,23 +264,26 @@ this file."
     (or (> (len items) 1) (next tokens None)) (raise (Misread "more than one datum"))
     True (get items 0)))
 
+
 (defn read-quoted [tokens depth]
-  ; Numbers or strings after the quoted one are in the same token.
+  ;; Numbers or strings after the quoted one are in the same token.
   (setv [model row] (read-form tokens depth))
   (cond
     (not row) [model]
     (= (get row 0) "\"") [model #* (read-strings row)]
     True [model #* (read-numbers row)]))
 
+
 (defn read-atom [token]
   (cond
     (in token CONSTANTS) (get CONSTANTS token)
-    ; A new object each time, for they can be keys side by side.
+    ;; A new object each time, for they can be keys side by side.
     (in token ["NaN" "Inf" "NaNj" "Infj"]) (number token)
     (= (get token 0) ":") (read-keyword token)
     (.startswith token "b\"") (read-bytes token)
     (is-not (number token) None) (number token)
     True (raise (Misread f"{(snippet token)} is no datum; a symbol or form needs a quote mark"))))
+
 
 (defn build-dict [items]
   (setv it (iter items))
@@ -273,6 +295,7 @@ this file."
     (raise (Misread (if (% (len items) 2) "a key without a value" "a key occurs twice"))))
   d)
 
+
 (defn build-set [items]
   (try
     (setv s (set items))
@@ -282,8 +305,9 @@ this file."
     (raise (Misread "an element occurs twice")))
   s)
 
+
 (defn read-tag [tokens]
-  ; What builds the value after `(`.
+  ;; What builds the value after `(`.
   (setv tag (next tokens ""))
   (setv [_ reader] (or (find-reader tag) #(None None)))
   (when (is reader None)
@@ -293,6 +317,7 @@ this file."
       (reader #* items)
       (except [e Exception]
         (raise (Misread f"the arguments do not fit {tag}: {(. (type e) __name__)}: {e}") :from e)))))
+
 
 (setv
   CONSTANTS {"None" None  "True" True  "False" False}
@@ -304,8 +329,9 @@ this file."
     "#{" #("}" build-set)
     "(" #(")" None)})
 
+
 (defn syntax-error [text index e]
-  ; `index` is that of the token. Tokens have no position until it is asked for.
+  ;; `index` is that of the token. Tokens have no position until it is asked for.
   (setv m (next (islice (.finditer TOKEN text) (max index 0) None) None))
   (setv place (if (or (is m None) (is e.offset None))
     (len text)
@@ -320,5 +346,6 @@ this file."
   (DatumSyntaxError
     (+ e.why (if long f", near {(snippet (cut text place None))}" ""))
     #("<datum>" lineno offset (if long None line))))
+
 
 (export :objects [write-datum read-datum write-remote register-type])

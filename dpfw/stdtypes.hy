@@ -8,15 +8,18 @@ A module is imported when the first value of its types is met: `import dpfw`
 should not wait for decimal, zoneinfo and the like. The functions take nothing
 but what the writers make; that a text is short must mean that its value is."
 
+
 (defn only [type x]
   (when (is-not (. x __class__) type)
     (raise (TypeError f"{type.__name__} expected, not {(. x __class__ __name__)}")))
   x)
 
+
 (defn ints [xs]
   (for [x xs]
     (only int x))
   xs)
+
 
 (defn read-fraction [cls n d]
   (ints [n d])
@@ -25,45 +28,54 @@ but what the writers make; that a text is short must mean that its value is."
     (raise (ValueError "the fraction is not in lowest terms")))
   x)
 
+
 (defn read-items [cls items]
   (setv x (cls (only list items)))
   (when (!= (len x) (len items))
     (raise (ValueError "a key occurs twice")))
   x)
 
+
 ;; * Time
 
 (defn zone-and-fold [x]
-  ; Left out where they are `None` and 0.
+  ;; Left out where they are `None` and 0.
   (cond
     x.fold [x.tzinfo x.fold]
     (is x.tzinfo None) []
     True [x.tzinfo]))
 
+
 (defn read-datetime [cls year month day hour minute second microsecond [zone None] [fold 0]]
   (cls year month day hour minute second microsecond zone :fold fold))
+
 
 (defn read-time [cls hour minute second microsecond [zone None] [fold 0]]
   (cls hour minute second microsecond zone :fold fold))
 
+
 (defn read-timedelta [cls days seconds microseconds]
   (cls #* (ints [days seconds microseconds])))
 
+
 (defn write-timezone [x]
-  ; The offset, and the name if one was given.
+  ;; The offset, and the name if one was given.
   (.__getinitargs__ x))
 
+
 (defn write-zoneinfo [x]
-  ; `__reduce__` refuses a zone that was read from some file of the user's.
+  ;; `__reduce__` refuses a zone that was read from some file of the user's.
   (setv [key cached] (get (.__reduce__ x) 1))
   (when (is key None)
     (raise (ValueError "a ZoneInfo without a key")))
   (if cached [key] [key False]))
 
+
 (defn read-zoneinfo [cls key [cached True]]
   (if cached
     (cls key)
     (.no-cache cls key)))
+
 
 ;; * UUID
 
@@ -71,12 +83,14 @@ but what the writers make; that a text is short must mean that its value is."
   (setv safe x.is-safe.value)
   (if (is safe None) [(str x)] [(str x) safe]))
 
+
 (defn read-uuid [cls text [safe None]]
   (import uuid [SafeUUID])
   (setv x (cls (only str text) :is-safe (SafeUUID safe)))
   (when (!= (str x) text)
     (raise (ValueError "a UUID is written as 8-4-4-4-12 hexadecimal digits")))
   x)
+
 
 ;; * The table
 
@@ -103,6 +117,7 @@ but what the writers make; that a text is short must mean that its value is."
   #("collections" "Counter" (fn [x] [(dict x)]) (fn [cls x] (cls (only dict x))))
   #("collections" "OrderedDict" (fn [x] [(list (.items x))]) read-items)
   #("uuid" "UUID" write-uuid read-uuid)])
+
 
 (setv
   BY-TAG (dict (gfor  row ROWS  #((get row 1) row)))

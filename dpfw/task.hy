@@ -152,6 +152,8 @@
 
   (defn control [self kind]
     (setv payload (.receive-payload self.connection))
+    (when (= kind "output")  ; reserved: no slave sends it yet
+      (return))
     (cond
       (= kind "end")
         (setv self.tail (memoryview (+ (if self.fresh b"" b"\n") payload b"\n")))

@@ -5,9 +5,17 @@ vouches for nobody. That the dialler talks with the listener itself, and no man
 in the middle, the proofs of the handshake show: they are bound to this
 certificate, and only who holds the cookie can make them.
 
+TLS has the listener sign the handshake with the certificate's key, so it is of
+no use to show the certificate of another.
+
 A session on loopback is not encrypted. The listener tells the two apart by the
 first byte, and takes plain text from loopback only; a dialler speaks TLS to any
-other address. So neither can be talked out of it."
+other address. So neither can be talked out of it.
+
+What is left to an attacker: to guess a cookie that a person thought up, off
+line, since a listener proves itself first, and to anyone; to cut connections
+and count their bytes; and, as another user of this machine, to listen on a
+loopback port that dpfw has left, and speak between two ends that hold the cookie."
 
 (import
   functools [lru-cache]
@@ -65,8 +73,8 @@ other address. So neither can be talked out of it."
   (.digest (hashlib.sha256 certificate)))
 
 (defn loopback? [sock]
-  (setv host (get (.split (get (.getpeername sock) 0) "%") 0)
-        address (ipaddress.ip-address host)
+  (setv address (ipaddress.ip-address (get (.getpeername sock) 0))
+        ; Until Python 3.13, ::ffff:127.0.0.1 is no loopback address of its own.
         mapped (getattr address "ipv4_mapped" None))
   (. (or mapped address) is-loopback))
 

@@ -129,9 +129,12 @@
   (.setsockopt sock socket.SOL-SOCKET socket.SO-LINGER (struct.pack "ii" 1 0))
   (.close sock))
 
-(defn stuff [sock]
+(defn stuff [sock peer]
   "Send until the buffers are full, both this end's and the other's; returns
   the number of bytes."
+  ; The kernel makes no more room, later, in a buffer whose size was set.
+  (.setsockopt peer socket.SOL-SOCKET socket.SO-RCVBUF 65536)
+  (.setsockopt sock socket.SOL-SOCKET socket.SO-SNDBUF 65536)
   (setv n 0)
   (.setblocking sock False)
   (try
@@ -142,7 +145,7 @@
           ; The other end's buffer may take some more a moment later.
           (setv poll (select.poll))
           (.register poll sock select.POLLOUT)
-          (when (not (.poll poll 50))
+          (when (not (.poll poll 100))
             (return n)))))
     (finally
       (.setblocking sock True))))

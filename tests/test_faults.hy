@@ -83,15 +83,22 @@ The proxy that does the harm is in fault_proxy.hy."
         (fn []
           (assert (= (run-task other '(fn [i o] "other")) "other"))))))))
 
+;; Preparing a slave
+
+(defn prepare [master key]
+  "Count in the slave's table how often it was prepared."
+  (.on-connect master `(fn [i o]
+    (hash-table-update!/default (dpfw-slave-ht) ~key (fn [n] (+ n 1)) 0)
+    True)))
+
+(defn prepared [master key #** options]
+  (run-task master `(fn [i o] (.get (dpfw-slave-ht) ~key)) #** options))
+
 (setv WAYS [master-dials-slave slave-dials-master one-of-several-slaves one-of-several-masters])
 
 (defn [pytest.fixture] network [request]
   (with [network (request.param request)]
-    ; What the slave's table says of how often it was prepared.
-    (.on-connect network.master `(fn [i o]
-      (hash-table-update!/default (dpfw-slave-ht) ~network.master.session
-        (fn [n] (+ n 1)) 0)
-      True))
+    (prepare network.master network.master.session)
     (yield network)))
 
 
@@ -142,9 +149,8 @@ The proxy that does the harm is in fault_proxy.hy."
   (network.others-serve)
   (setv got (ends network))
   (assert (= got RIGHT) got)
-  (setv prepared (run-task master
-    `(fn [i o] (hash-table-ref (dpfw-slave-ht) ~master.session)) :slave slave))
-  (assert (= prepared 1) f"prepared {prepared} times"))
+  (setv times (prepared master master.session :slave slave))
+  (assert (= times 1) f"prepared {times} times"))
 
 
 ;; The table
@@ -208,3 +214,41 @@ The proxy that does the harm is in fault_proxy.hy."
   (assert (isinstance got CancelledError) (repr got))
   (.drop network.proxy)
   (whole-again network old))
+
+
+;; On-connect and the network
+
+(defn await-slave [master was]
+  "Wait until there is a slave, on another connection than that one."
+  (with [_ master.change]
+    (assert (.wait-for master.change
+      (fn [] (any (gfor  s (.values master.by-session)  (is-not s.connection was))))
+      WAIT))))
+
+(defn test-a-process-that-nobody-remembers-is-prepared-once-too [server]
+  (with [proxy (FaultProxy (cut server 1 None))
+         master (Master)]
+    (setv was (. (.connect master #* proxy.address) connection))
+    (prepare master master.session)
+    (for [_ (range 3)]
+      (.drop proxy)
+      (await-slave master was)
+      (setv was (. (get (.slaves master) 0) connection))
+      (assert (= (prepared master master.session) 1) (prepared master master.session)))))
+
+(defn [(pytest.mark.parametrize "direction" DIRECTIONS)]
+  test-what-prepares-a-slave-is-run-again-if-it-was-cut-off [server direction]
+  "Before anything else reaches it."
+  (with [proxy (FaultProxy (cut server 1 None))
+         master (Master)]
+    ; No slave yet: it will be run when one joins.
+    (assert (= (prepare master master.session) []))
+    (.arm proxy "cut in the header" "request" direction)
+    (.connect master #* proxy.address)
+    (assert (.wait proxy.struck WAIT))
+    (setv got (run-task master `(fn [i o] (.get (dpfw-slave-ht) ~master.session))
+      :retries 5))
+    ; What it had done before it was cut off stays done.
+    (assert (in got [1 2]) got)
+    (when (= direction "to slave")
+      (assert (= got 1) got))))

@@ -467,10 +467,14 @@
     (assert (REFUSED-LINE.fullmatch line) f"{line} is no refusal")))
 
 (defn [(given first-bytes)
-       (example fine) (example b"") (example b"x") (example b"x\n") (example (* b"x" 700))]
+       (example fine) (example b"") (example b"x") (example b"x\n") (example (* b"x" 700))
+       (example b"\x16")]
       test-a-listener-takes-any-bytes [said]
   (setv [error answer] (fuzzed listen-handshake "slave" said))
-  (check-answer answer HELLO-LINE)
+  (if (.startswith said b"\x16")
+    ; It began TLS, and is answered in that: an alert, or nothing.
+    (assert (re.fullmatch rb"(?:\x15\x03[\x00-\x04]\x00\x02\x02.)?" answer re.S) f"{answer}")
+    (check-answer answer HELLO-LINE))
   (assert (in (type error) [HandshakeError Refused]) f"it is a {(type error)}"))
 
 (defn [(given first-bytes) (example b"") (example b"x\n")]

@@ -159,9 +159,9 @@ own end."
   (holds (next-of happened) "other"))
 
 (defn test-a-call-may-set-timers-and-cancel-them [lookout happened]
-  (setv later (.call-after lookout 0.03 (fn [] (.put happened "cancelled"))))
   (defn first []
-    (setv later.call None)
+    (setv later (.call-after lookout 0.03 (fn [] (.put happened "cancelled")))
+          later.call None)
     (.call-after lookout 0.05 (fn [] (.put happened "second")))
     (.put happened "first"))
   (.call-after lookout 0 first)

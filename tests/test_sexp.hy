@@ -30,8 +30,10 @@ it takes NaN for the same as NaN."
   dpfw.errors [DatumSyntaxError DpfwError UnwritableError]
   dpfw.sexp [read-datum register-type write-datum write-remote])
 
+
 (defn examples [n]
   (settings :max-examples n :deadline None :database None))
+
 
 ;; * Sameness
 
@@ -55,16 +57,20 @@ it takes NaN for the same as NaN."
     (or (in t [list tuple]) (issubclass t Sequence)) (same-parts a b)
     True (= a b))))
 
+
 (defn same-parts [a b]
   (and (= (len a) (len b)) (all (map same a b))))
+
 
 (defn same-set [a b]
   (and
     (= (len a) (len b))
     (all (gfor  x a  (any (gfor  y b  (same x y)))))))
 
+
 (defn check [value text back]
   (assert (same back value) f"{value !r} came back as {back !r} from {text}"))
+
 
 (defn check-datum [x]
   (setv text (write-datum x))
@@ -72,24 +78,30 @@ it takes NaN for the same as NaN."
   (assert (= (.splitlines (.encode text "utf-8")) [(.encode text "utf-8")]) f"no line: {text !r}")
   (check x text (read-datum text)))
 
+
 (defn check-remote [x]
   (setv text (write-remote x))
   (.encode text "utf-8")
   (check x text (hy.read text)))
 
+
 ;; * Values
 
-; These are named, because Hypothesis looks for the source of a lambda and takes
-; it for Python.
+;; These are named, because Hypothesis looks for the source of a lambda and takes
+;; it for Python.
+
 
 (defn signed-power [n sign]
   (* sign (<< 1 n)))
 
+
 (defn with-zone [t zone fold]
   (.replace t :tzinfo zone :fold fold))
 
+
 (defn uuid [u safe]
   (UUID :int u.int :is-safe safe))
+
 
 (defn hashable [x]
   (try
@@ -97,6 +109,7 @@ it takes NaN for the same as NaN."
     True
     (except [TypeError]
       False)))
+
 
 (setv
   texts (st.text :alphabet (st.one-of
@@ -129,7 +142,9 @@ it takes NaN for the same as NaN."
     (st.builds range (st.integers) (st.integers) (st.integers 1 9))
     (st.builds bytearray (st.binary))))
 
+
 (setv keys (.filter atoms hashable))
+
 
 (defn containers [inner]
   (setv lists (st.lists inner :max-size 5))
@@ -145,6 +160,7 @@ it takes NaN for the same as NaN."
     (st.builds slice inner inner inner)
     (st.lists (st.sampled-from [1 -2 3.5 1e30 "a" "\n" ""]) :min-size 50 :max-size 90)))
 
+
 ;; * Models
 
 (defn symbol-or-none [s]
@@ -153,20 +169,23 @@ it takes NaN for the same as NaN."
     (when (is (type m) Symbol) m)
     (except [ValueError])))
 
+
 (defn not-none [x]
   (is-not x None))
+
 
 (setv
   symbols (st.one-of
     (.filter (st.builds symbol-or-none names) not-none)
     (st.sampled-from (list (map Symbol ["." ".." "..." "-" "+" "False" "None" "e5" "1+2" "Inf-1" "@b" "b" "j" "é" "𝔥" "f" "r" "!" "_" "nan" "Node"])))
     (.filter (st.builds symbol-or-none (st.text :max-size 6 :alphabet (st.characters :exclude-categories ["Cs"]))) not-none))
-  ; A Complex of one complex number would lose the sign of -0.0.
+  ;; A Complex of one complex number would lose the sign of -0.0.
   model-atoms (st.one-of
     symbols keywords
     (st.builds Integer integers) (st.builds Float floats) (st.builds Complex floats floats)
     (st.builds String texts) (st.builds Bytes (st.binary)))
   delimiters (st.sampled-from ["" "foo" "f" "f-x" "t" "=" "a b" "\n" "[" "]"]))
+
 
 (defn bracket-string [s d]
   (try
@@ -174,23 +193,29 @@ it takes NaN for the same as NaN."
     (except [ValueError]
       (String s))))
 
+
 (defn f-string [parts d t]
   (try
     (FString parts :brackets d :is-tstring t)
     (except [ValueError]
       (FString parts :is-tstring t))))
 
+
 (defn headed [head forms]
   (Expression [head #* forms]))
+
 
 (defn one-item [x]
   [x])
 
+
 (defn fcomponent [x spec conversion]
   (FComponent [x #* spec] :conversion conversion :expression (write-remote x)))
 
+
 (setv heads (st.sampled-from (list (map Symbol [
   "quote" "quasiquote" "unquote" "unquote-splice" "unpack-iterable" "unpack-mapping" "annotate" "." ".."]))))
+
 
 (defn sequences [inner]
   (setv lists (st.lists inner :max-size 4))
@@ -198,8 +223,10 @@ it takes NaN for the same as NaN."
     #* (lfor  cls [Expression List Dict Set Tuple]  (st.builds cls lists))
     (st.builds headed heads (st.one-of lists (st.tuples inner) (st.lists symbols :max-size 4)))))
 
+
 (defn fcomponents [inner specs]
   (st.builds fcomponent inner specs (st.sampled-from [None "r" "s" "a" "z" "}"])))
+
 
 (defn odd-sequences [inner]
   (setv lists (st.lists inner :max-size 3))
@@ -211,6 +238,7 @@ it takes NaN for the same as NaN."
       (st.one-of (st.none) texts (st.just "x"))
       (st.booleans))))
 
+
 (setv
   plain-texts (.map (st.text :min-size 1 :max-size 8 :alphabet "ab\"\\{}N\n]f0-") String)
   models (st.recursive model-atoms sequences :max-leaves 12)
@@ -218,16 +246,18 @@ it takes NaN for the same as NaN."
     (fcomponents models (st.one-of (st.just []) (.map plain-texts one-item)
       (st.tuples plain-texts (fcomponents models (st.just [])))))))
   all-models (st.recursive (st.one-of model-atoms (st.builds FString fparts)) sequences :max-leaves 12)
-  ; Made by hand, with what Hy's reader does not make.
+  ;; Made by hand, with what Hy's reader does not make.
   odd-models (st.recursive
     (st.one-of model-atoms (st.builds bracket-string texts delimiters))
     odd-sequences :max-leaves 8))
+
 
 ;; * Tests: values
 
 (defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 12)) (examples 250)]
     test-any-value-comes-back [x]
   (check-datum x))
+
 
 (defn test-floats-and-complex-numbers []
   (setv xs [0.0 -0.0 1.0 -1.5 1e16 1e-7 5e-324 1.7976931348623157e308 (float "nan") (float "inf") (float "-inf")])
@@ -237,6 +267,7 @@ it takes NaN for the same as NaN."
     (check-datum [x 1 y])
     (check-remote (Complex x y))))
 
+
 (defn test-huge-integers []
   (for [n [0 1999 2000 2001 14282 14290 100000]  sign [1 -1]  d [-1 0 1]]
     (setv x (* sign (+ d (<< 1 n))))
@@ -244,6 +275,7 @@ it takes NaN for the same as NaN."
     (check-datum [1 x 2])
     (check-datum {x [x]})
     (check-remote (Integer x))))
+
 
 (defn test-the-digit-limit-does-not-matter []
   (setv limit (sys.get-int-max-str-digits)  xs [(** 10 700) (** 10 4200) (- (** 7 3000)) (** 10 5000)])
@@ -261,11 +293,13 @@ it takes NaN for the same as NaN."
     (finally
       (sys.set-int-max-str-digits limit))))
 
+
 (defn plain-containers [inner]
   (setv lists (st.lists inner :max-size 5))
   (st.one-of lists (.map lists tuple)
     (st.dictionaries texts inner :max-size 3) (st.sets integers :max-size 3)
     (st.frozensets texts :max-size 3) (.map (st.binary) bytearray)))
+
 
 (defn [(given (st.recursive
         (st.one-of (st.none) (st.booleans) integers floats complexes texts (st.binary) keywords symbols)
@@ -275,6 +309,7 @@ it takes NaN for the same as NaN."
   (setv text (write-datum x))
   (check x text (hy.eval (hy.read text))))
 
+
 (defn test-orders-and-nan-keys []
   (setv nan (float "nan")  d {nan 1  (float "nan") 2  nan 3  "b" 0  "a" 0})
   (check-datum d)
@@ -282,9 +317,11 @@ it takes NaN for the same as NaN."
   (check-datum (OrderedDict [#(2 1) #(1 2)]))
   (check-datum #{nan (float "nan") (Decimal "NaN")}))
 
+
 (defn test-shared-values-come-back-as-equal-copies []
   (setv shared [1]  [a b] (read-datum (write-datum [shared shared])))
   (assert (and (= a b [1]) (is-not a b)) [a b]))
+
 
 (defn test-one-line-of-utf-8 []
   (for [n (range 0x3000)]
@@ -292,13 +329,16 @@ it takes NaN for the same as NaN."
     (assert (= (len (.splitlines text)) 1) f"{c !r} -> {text !r}")
     (assert (not (re.search r"[\x00-\x1f\x7f-\x9f]" text)) f"{c !r} -> {text !r}")))
 
+
 (defn deque-of [x]
   (deque [x]))
+
 
 (defn nested [n seed wrap]
   (for [_ (range n)]
     (setv seed (wrap seed)))
   seed)
+
 
 (defn test-depth []
   (for [[seed wrap] [
@@ -329,6 +369,7 @@ it takes NaN for the same as NaN."
   (with [(pytest.raises UnwritableError)]
     (dig (- (sys.getrecursionlimit) 150))))
 
+
 ;; * Tests: what cannot be written
 
 (defclass MyInt [int])
@@ -342,6 +383,7 @@ it takes NaN for the same as NaN."
 (defclass Zone [datetime.tzinfo])
 (setv Pair (namedtuple "Pair" "a b"))
 
+
 (defn test-what-is-refused []
   (for [[x name] [
       [(MyInt 1) "MyInt"] [(MyStr "a") "MyStr"] [(MyList) "MyList"] [(MyDict) "MyDict"]
@@ -354,6 +396,7 @@ it takes NaN for the same as NaN."
       (with [e (pytest.raises UnwritableError)]
         (write-datum y))
       (assert (in name (str e.value)) f"{e.value} does not name {name}"))))
+
 
 (defn test-where-it-is []
   (setv f (fn []))
@@ -376,6 +419,7 @@ it takes NaN for the same as NaN."
     (write-remote `(fn [i o] (g {"a" ~f}))))
   (assert (in "(at [2][1][1])" (str e.value)) e.value))
 
+
 (defn test-what-contains-itself []
   (setv a [1]  b {"k" [a]}  c (deque))
   (.append a b)
@@ -386,6 +430,7 @@ it takes NaN for the same as NaN."
         (write-remote x)
         (write-datum x)))
     (assert (in f"type {name} that contains itself" (str (.replace (str e.value) "collections." ""))) e.value)))
+
 
 ;; * Tests: reading
 
@@ -399,14 +444,17 @@ it takes NaN for the same as NaN."
       (assert (isinstance e #(DpfwError SyntaxError)))
       (assert (str e)))))
 
+
 (defn [(given texts) (examples 300)
        (example "\"\\") (example "{1 2 [") (example "'(a . b")]
     test-any-text-is-a-value-or-an-error [text]
   (check-any-text text))
 
+
 (defn [(given (st.text :alphabet "()[]{}#'`~\"\\b 1.0e-+jxInfaN:@*_\n") ) (examples 500)]
     test-any-text-like-a-datum [text]
   (check-any-text text))
+
 
 (defn [(given (st.lists :max-size 9 (st.sampled-from [
         "(" ")" "[" "]" "{" "}" "#(" "#{" "'" "`" "~" "~@" "#*" "#^" " " " " " " "\n" "\"a\"" "b\"\"" "5" "-1.5" "0x1f"
@@ -417,6 +465,7 @@ it takes NaN for the same as NaN."
     test-any-tokens [tokens]
   (check-any-text (.join "" tokens)))
 
+
 (defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 6) (st.randoms))
       (examples 200)]
     test-mutated-texts [x random]
@@ -426,6 +475,7 @@ it takes NaN for the same as NaN."
     (check-any-text (cut text i))
     (check-any-text (+ (cut text i) (cut text j None)))
     (check-any-text (+ (cut text i) (random.choice "()[]{}\"\\' 0a#:~\0") (cut text j None)))))
+
 
 (defn test-bad-texts []
   (for [[text lineno offset] [
@@ -444,10 +494,12 @@ it takes NaN for the same as NaN."
       (print f"{text !r} was read as {back !r}"))
     (assert (= [e.value.lineno e.value.offset] [lineno offset]) f"{text !r}: {e.value !r}")))
 
+
 (defn test-errors-tell-the-cause []
   (with [e (pytest.raises DatumSyntaxError :match "Fraction.*ZeroDivisionError")]
     (read-datum "(Fraction 1 0)"))
   (assert (isinstance e.value.__cause__ ZeroDivisionError)))
+
 
 (defn test-no-text-takes-long []
   "Time is linear in the length of the text, also for these."
@@ -458,10 +510,12 @@ it takes NaN for the same as NaN."
       (setv took (- (hy.I.time.process-time) start))
       (assert (< took 2) f"{part !r} between {before !r} and {after !r} took {took} s"))))
 
+
 (defn test-only-text-is-read []
   (for [x [b"5" None 5 ["5"]]]
     (with [(pytest.raises TypeError)]
       (read-datum x))))
+
 
 ;; * Tests: registered types
 
@@ -470,10 +524,13 @@ it takes NaN for the same as NaN."
   (defn __eq__ [self other] (and (is (type other) Point) (= self.x other.x) (= self.y other.y)))
   (defn __hash__ [self] (hash self.x)))
 
+
 (defn fields [p]
   [p.x p.y])
 
+
 (defclass Sub [Point])
+
 
 (defn test-registered-types []
   (with [(pytest.raises UnwritableError)]
@@ -491,11 +548,12 @@ it takes NaN for the same as NaN."
     (with [e (pytest.raises DatumSyntaxError :match "geo.Point")]
       (read-datum text))
     (assert (isinstance e.value.__cause__ cause) e.value))
-  ; Again, and anew: the later call holds.
+  ;; Again, and anew: the later call holds.
   (register-type Point "geo.Point" fields)
   (register-type Point "geo.Point" (fn [p] [p.y p.x]) (fn [y x] (Point x y)))
   (assert (= (write-datum (Point 1 2)) "(geo.Point 2 1)"))
   (assert (= (read-datum "(geo.Point 2 1)") (Point 1 2))))
+
 
 (defn test-a-class-that-is-defined-again []
   (defn define []
@@ -507,6 +565,7 @@ it takes NaN for the same as NaN."
   (assert (is (type (read-datum "(Again)")) b))
   (with [(pytest.raises UnwritableError)]
     (write-datum (a))))
+
 
 (defn test-registration-refused []
   (register-type MyInt "MyInt" (fn [x] [(int x)]))
@@ -522,7 +581,9 @@ it takes NaN for the same as NaN."
   (with [(pytest.raises TypeError)]
     (register-type 5 "five" (fn [x] []))))
 
+
 (defclass Broken [])
+
 
 (defn test-broken-writers []
   (for [[writer message] [
@@ -532,11 +593,13 @@ it takes NaN for the same as NaN."
       (write-datum [(Broken)]))
     (assert (in "Broken" (str e.value)) e.value)))
 
+
 ;; * Tests: models
 
 (defn [(given all-models) (examples 200)]
     test-models-come-back-as-remotes [m]
   (check-remote m))
+
 
 (defn [(given odd-models) (examples 300)]
     test-odd-models-come-back-or-are-refused [m]
@@ -546,8 +609,9 @@ it takes NaN for the same as NaN."
     (except [UnwritableError])
     (else
       (setv back (hy.read text))
-      ; A component that was made by hand has no text of its form.
+      ;; A component that was made by hand has no text of its form.
       (assert (same (without-expressions back) (without-expressions m)) f"{m !r} -> {text} -> {back !r}"))))
+
 
 (defn without-expressions [m]
   (cond
@@ -558,6 +622,7 @@ it takes NaN for the same as NaN."
     (isinstance m Sequence)
       ((type m) (map without-expressions m))
     True m))
+
 
 (setv SOURCES [
   "x" ":" ":a" "a.b.c" ".a.b" "..a" "...a.b" "(. a b)" "(. a [0] (f x))" "(. None a)" "." ".." "None.a" "(.)" "(. a)" "(.. a b)"
@@ -572,13 +637,17 @@ it takes NaN for the same as NaN."
   "t\"a{x !r:{y}}\"" "t\"{ (f  x) }\"" "f\"{1_0 :\\n\\\"}\"" "f\"{(a\n b)}\""
   "()" "[]" "{}" "#()" "#{}" "{1}" "{1 2 3}" "#{1 1}" "(+ - -1 1)" "[1 2 3 \"a\" \"b\"]" "['1 2 '\"a\" \"b\"]" "é" "𝔥-ello?" "(def! a->b *c* <= %1 &rest \\x)" "False" "(b \"x\")" "_" "j" "J" "(Inf-1.e5j)" "a/b" "\\" "x1.y2"])
 
+
 (defn test-each-notation []
   (for [source SOURCES]
     (setv m (hy.read source))
     (check-remote m)
     (check-datum m)
     (check-remote (Expression [m m]))
-    (check-datum [m 1 m])))
+    (check-datum [m 1 m]))
+  ;; Hy itself takes "\\\\N{x}" in an f-string for the begin of a named character.
+  (check-remote (FString [(String "\\N") (FComponent ['x] :expression "x")])))
+
 
 (defn test-source-files []
   "Each form of the source of hy and hyrule comes back, also those with reader
@@ -592,12 +661,14 @@ it takes NaN for the same as NaN."
       (check-datum m)))
   (assert (> n 200) n))
 
+
 (defn forms-of [path]
   (setv source (.read-text path :encoding "utf-8"))
   (setv reader (hy.HyReader))
   (for [name (re.findall r"\(defreader ([^\s]+)" source)]
     (setv (get reader.reader-macros name) (fn [reader key] (Expression [(Symbol "macro") (.parse-one-form reader)]))))
   (hy.read-many source :skip-shebang True :reader reader))
+
 
 (defn test-values-in-a-remote []
   "What was unquoted is taken as hy.as-model takes it."
@@ -612,12 +683,13 @@ it takes NaN for the same as NaN."
   (setv n -0.0)
   (assert (= (write-remote `[~(complex 1 n) ~n]) "[1-0j -0.0]")))
 
+
 (defn test-remotes-refused []
   (setv end "]f]")
   (for [x [
       `#[f[{~end}]f]
       print (fn []) (MyInt 1) (MyStr "") (Fraction 1 2) (frozenset) (bytearray) (range 3) (Path "a") (Lazy (iter []))
-      (Symbol "a b" :from-parser True) (Symbol "" :from-parser True) (Symbol "1" :from-parser True) (Symbol "a.b" :from-parser True)
+      (Symbol "a b" :from-parser True) (Symbol "" :from-parser True) (Expression [(Symbol "" :from-parser True) 'None 'a]) (Symbol "1" :from-parser True) (Symbol "a.b" :from-parser True)
       (Symbol "a\ud800" :from-parser True) (Symbol ":a" :from-parser True) (Symbol "NaN" :from-parser True) (Symbol "+j" :from-parser True)
       (Keyword "a.b" :from-parser True) (Keyword "a b" :from-parser True) (Keyword "\ud800")
       (String "a\rb" :brackets "") (String "a]" :brackets "") (String "a" :brackets "f") (String "a" :brackets "[") (String "\ud800" :brackets "x")
@@ -629,12 +701,14 @@ it takes NaN for the same as NaN."
       (with [(pytest.raises UnwritableError)]
         (print (write-remote y))))))
 
+
 (defn test-text-of-remotes []
   "People read it in tracebacks."
   (for [text ["(fn [i o] (+ 2 3))" "(os.path.join a.b .c.d)" "`(a ~b ~@c #* d #** e 'f)" "~ @b" "{\"a\" 1 :b 2.5}" "#(1 #{2})" "f\"a{x !r:>{w}}\"" "#[[a\nb]]" "Node.x" "b\"\\x00\""]]
     (assert (= (write-remote (hy.read text)) text) (write-remote (hy.read text))))
   (setv n 5)
   (assert (= (write-remote `(f ~n f"{~n}")) "(f 5 f\"{5}\")")))
+
 
 (defn test-deep-remotes []
   (for [wrap [(fn [x] `[~x]) (fn [x] `'~x) (fn [x] (FString [(FComponent [x])])) (fn [x] [x])]]
@@ -645,6 +719,7 @@ it takes NaN for the same as NaN."
           (assert (> n 90) n))))
     (with [(pytest.raises UnwritableError)]
       (write-remote (nested 5000 'x wrap)))))
+
 
 ;; * Tests: threads
 

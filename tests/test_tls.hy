@@ -32,7 +32,7 @@
   dpfw.wire [Connection ConnectionEnded]
   helpers [all-from begin exactly holds line-from linked message outcome stranger stuff tcp-pair until]
   processes [error-of run-task slave-process slave-server]
-  tls-strangers [Forger MiddleMan Tap WAIT client-context machines server-context with-ipv6])
+  tls-strangers [Forger Impostor MiddleMan Tap WAIT client-context machines server-context with-ipv6])
 (require hyrule.control [unless])
 
 (setv
@@ -489,15 +489,17 @@
   (outcome flooding))
 
 (defn test-who-speaks-only-tls-1-2-is-refused-and-told [elsewhere stranger]
-  (setv [connection peer] stranger
-        listened (listening connection))
+  (setv [connection peer] stranger)
+  (.settimeout peer SOON)
+  (setv listened (listening connection))
   (with [_ (pytest.raises ssl.SSLError :match "(?i)protocol.version")]
     (with [_ (.wrap-socket (client-context ssl.TLSVersion.TLSv1-2) peer)]))
   (failing listened HandshakeError "no TLS" "UNSUPPORTED_PROTOCOL"))
 
 (defn test-a-listener-that-speaks-only-tls-1-2-is-left [elsewhere stranger]
-  (setv [connection peer] stranger
-        dialled (dialling connection)
+  (setv [connection peer] stranger)
+  (.settimeout peer SOON)
+  (setv dialled (dialling connection)
         context (server-context)
         context.maximum-version ssl.TLSVersion.TLSv1-2)
   (with [_ (pytest.raises ssl.SSLError)]
@@ -707,6 +709,22 @@
                        (check connection #* arguments)))))]
         (outcome (dialling dialler))
         (failing listened Refused "somebody stands between the two ends")))))
+
+;; What the proofs are bound to is worth no more than this.
+(defn [(pytest.mark.parametrize "own" [True False])]
+      test-to-show-a-certificate-takes-its-key [elsewhere stranger own]
+  "The listener's own is no secret: everybody who dials gets to see it."
+  (import cryptography.hazmat.primitives.serialization [load-pem-private-key])
+  (setv [connection peer] stranger
+        dialled (dialling connection)
+        [certificate key] (make-certificate)
+        [_ other-key] (make-certificate)
+        key (load-pem-private-key (if own key other-key) None))
+  (Impostor peer (ssl.PEM-cert-to-DER-cert (.decode certificate)) key)
+  (.shutdown peer socket.SHUT-WR)
+  (if own
+    (failing dialled HandshakeError "hung up during")  ; after TLS
+    (failing dialled HandshakeError "no TLS" "BAD_SIGNATURE")))
 
 (defn test-who-passes-everything-on-is-no-middle-man []
   (with [_ (away)]

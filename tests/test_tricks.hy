@@ -277,6 +277,7 @@ More of them are in test_remotes.hy and test_tasks.hy."
 (defn [(pytest.mark.parametrize #("child" "status") [
     #('(os._exit 0) 0)
     #('(do "returns") 0)
+    #('(do (import atexit) (atexit.register os._exit 7) "and runs nothing of its parent's") 0)
     #('(/ 1 0) 1)
     #('(sys.exit 3) 3)
     #('(do (print "from the child" :file o) (.flush o)) 1)])]

@@ -5,6 +5,8 @@ two machines, made of network namespaces."
 (import
   contextlib [contextmanager ExitStack]
   ctypes
+  hashlib
+  hmac
   os
   select
   shutil
@@ -15,11 +17,12 @@ two machines, made of network namespaces."
   tempfile
   threading
   cryptography.hazmat.primitives [hashes]
+  cryptography.hazmat.primitives.asymmetric [ec x25519]
   cryptography.hazmat.primitives.ciphers.aead [AESGCM]
   cryptography.hazmat.primitives.kdf.hkdf [HKDFExpand]
   pytest
   dpfw.tls [load-certificate make-certificate]
-  helpers [begin outcome])
+  helpers [begin exactly outcome])
 (require hyrule.control [unless])
 
 (setv
@@ -129,7 +132,31 @@ two machines, made of network namespaces."
 
 ;; * At the other end
 
-(defclass Forger []
+(defn expand [secret label length [context b""]]
+  "HKDF-Expand-Label of RFC 8446."
+  (setv label (+ b"tls13 " (.encode label))
+        info (+ (struct.pack ">HB" length (len label)) label (bytes [(len context)]) context))
+  (.derive (HKDFExpand (hashes.SHA384) length info) secret))
+
+(defclass Writer []
+  "Makes the records of one direction, under TLS_AES_256_GCM_SHA384, from a secret."
+
+  (defn use-secret [self secret]
+    (setv
+      self.secret secret
+      self.cipher (AESGCM (expand secret "key" 32))
+      self.iv (int.from-bytes (expand secret "iv" 12) "big")
+      self.sequence 0))
+
+  (defn record [self type content]
+    (setv
+      header (struct.pack ">BHH" APPLICATION 0x0303 (+ (len content) 17))
+      nonce (.to-bytes (^ self.iv self.sequence) 12 "big"))
+    (+= self.sequence 1)
+    (+ header (.encrypt self.cipher nonce (+ content (bytes [type])) header))))
+
+
+(defclass Forger [Writer]
   "A TLS client that shakes hands by the book, and then makes its records by
   itself, so that it can say what no library lets it say. It hears by the book."
 
@@ -179,34 +206,65 @@ two machines, made of network namespaces."
         (except [ssl.SSLWantReadError]
           (.hear self)))))
 
-  (defn use-secret [self secret]
-    (setv
-      self.secret secret
-      self.cipher (AESGCM (.expand self "key" 32))
-      self.iv (int.from-bytes (.expand self "iv" 12) "big")
-      self.sequence 0))
-
-  (defn expand [self label length]
-    "HKDF-Expand-Label of RFC 8446."
-    (setv label (+ b"tls13 " (.encode label))
-          info (+ (struct.pack ">HB" length (len label)) label b"\x00"))
-    (.derive (HKDFExpand (hashes.SHA384) length info) self.secret))
-
-  (defn record [self type content]
-    (setv
-      header (struct.pack ">BHH" APPLICATION 0x0303 (+ (len content) 17))
-      nonce (.to-bytes (^ self.iv self.sequence) 12 "big"))
-    (+= self.sequence 1)
-    (+ header (.encrypt self.cipher nonce (+ content (bytes [type])) header)))
-
   (defn text [self content]
     (.record self APPLICATION content))
 
   (defn key-update [self demanded]
     "The record that announces new keys of ours, and maybe demands the same."
     (setv record (.record self HANDSHAKE (bytes [24 0 0 1 (int demanded)])))
-    (.use-secret self (.expand self "traffic upd" 48))
+    (.use-secret self (expand self.secret "traffic upd" 48))
     record))
+
+
+(defclass Impostor [Writer]
+  "A TLS server that shows a certificate, and signs with a key that need not be
+  the certificate's."
+
+  (defn __init__ [self sock certificate key]
+    (setv self.sock sock
+          self.said (hashlib.sha384)  ; the transcript
+          secret (.begin self))
+    (.use-secret self (expand secret "s hs traffic" 48 (.digest self.said)))
+    (.say self 8 b"\x00\x00")  ; no extensions
+    (.say self 11 (+ b"\x00" (sized 3 (+ (sized 3 certificate) b"\x00\x00"))))
+    (.say self 15 (+ b"\x04\x03" (sized 2 (.sign key
+      (+ (* b" " 64) b"TLS 1.3, server CertificateVerify\x00" (.digest self.said))
+      (ec.ECDSA (hashes.SHA256))))))
+    (.say self 20 (hmac.digest (expand self.secret "finished" 48) (.digest self.said) "sha384")))
+
+  (defn begin [self]
+    "The two hellos; returns the secret that follows from them."
+    (setv [_ _ size] (struct.unpack ">BHH" (exactly self.sock 5))
+          hello (exactly self.sock size)
+          session (cut hello 38 (+ 39 (get hello 38)))
+          ; The client's share for x25519, the 32 bytes after its number and size.
+          share (cut hello (+ (.index hello b"\x00\x1d\x00\x20") 4) None)
+          key (x25519.X25519PrivateKey.generate)
+          public (.public-bytes-raw (.public-key key)))
+    (.update self.said hello)
+    (setv answer (message 2 (+ b"\x03\x03" (os.urandom 32) session b"\x13\x02\x00" (sized 2 (+
+      b"\x00\x2b\x00\x02\x03\x04"
+      b"\x00\x33\x00\x24\x00\x1d\x00\x20" public)))))
+    (.update self.said answer)
+    (.sendall self.sock (+ b"\x16\x03\x03" (sized 2 answer)))
+    (setv
+      nothing (bytes 48)
+      early (hmac.digest nothing nothing "sha384")
+      derived (expand early "derived" 48 (.digest (hashlib.sha384)))
+      shared (.exchange key (x25519.X25519PublicKey.from-public-bytes (cut share 32))))
+    (hmac.digest derived shared "sha384"))
+
+  (defn say [self type content]
+    (setv said (message type content))
+    (.update self.said said)
+    (.sendall self.sock (.record self HANDSHAKE said))))
+
+(defn sized [n bytes]
+  "Bytes, after their number in ``n`` bytes."
+  (+ (.to-bytes (len bytes) n "big") bytes))
+
+(defn message [type content]
+  (+ (bytes [type]) (sized 3 content)))
 
 
 ;; * Two machines
