@@ -52,7 +52,9 @@ or in a log."
     (except [e [OSError UnicodeDecodeError]]
       (when (isinstance e CookieError)
         (raise))
-      (raise (CookieError f"the cookie file {path} cannot be read: {e}") :from e))))
+      (raise (CookieError f"the cookie file {path} cannot be read: {e}")
+        ; The cause of a decoding error shows the bytes.
+        :from None))))
 
 (defn make [path]
   "Create the file with a new cookie, readable by its owner alone. Of several

@@ -38,9 +38,17 @@ Waking a parked thread takes a third of the time that starting one takes."
         (.add self.threads thread)
         (-= self.parked 1)))
     (if thread
-      (.start thread)
+      (.start-thread self thread)
       (.put self.orders order))
     True)
+
+  (defn start-thread [self thread]
+    (try
+      (.start thread)
+      (except [RuntimeError]  ; the system has no thread to give
+        (with [_ self.lock]
+          (.discard self.threads thread))
+        (raise))))
 
   (defn work [self first]
     (setv order (.pop first))  ; a Thread keeps its arguments until it ends

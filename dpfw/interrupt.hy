@@ -95,16 +95,11 @@ bytecode: a call that waits in C goes on until it returns."
         (raise (Interrupted)))
       (+= self.shields 1)))
 
-  (defn __exit__ [self error-type #* _]
+  (defn __exit__ [self #* _]
     (with [_ self.lock]
       (-= self.shields 1)
-      (when (and (= self.shields 0) self.running self.asked (not self.raised))
-        ; An error that is on its way is not to be replaced.
-        (if error-type
-          (.send self)
-          (do
-            (setv self.raised True)
-            (raise (Interrupted))))))))
+      (when (and (= self.shields 0) (.pending self))
+        (raise (Interrupted))))))
 
 (defn [contextmanager] handling [number handler]
   "Have a signal handled so; in the main thread only."

@@ -16,6 +16,7 @@ wait."
 
 (setv
   log (logging.getLogger __name__)
+  CROWD 256              ; timers that are never too many
   LONGEST-POLL 3600000)  ; milliseconds; poll(2) takes 24 days at most
 
 (defclass Timer []
@@ -32,6 +33,7 @@ wait."
       self.lock (threading.Lock)
       self.calls {}             ; descriptor -> what to call on an event
       self.timers []            ; a heap of [moment number timer]
+      self.crowd CROWD          ; so many timers are worth a purge
       self.numbers (itertools.count)
       self.poll (select.poll)
       self.wakes-at None        ; the moment until which poll(2) waits
@@ -64,6 +66,8 @@ wait."
     (setv moment (+ (time.monotonic) seconds)
           timer (Timer call))
     (with [_ self.lock]
+      (when (>= (len self.timers) self.crowd)
+        (.purge self))
       (heapq.heappush self.timers #(moment (next self.numbers) timer))
       (setv soon (or (is self.wakes-at None) (< moment self.wakes-at)))
       (.start self))
@@ -120,6 +124,13 @@ wait."
       (while (and self.timers (<= (get self.timers 0 0) now))
         (.append due (get (heapq.heappop self.timers) 2))))
     due)
+
+  (defn purge [self]
+    "Forget the timers that were cancelled, which may be due in days. Done at
+    each doubling of their number, it takes no time to speak of."
+    (setv self.timers (lfor  entry self.timers  :if (. (get entry 2) call)  entry)
+          self.crowd (max CROWD (* 2 (len self.timers))))
+    (heapq.heapify self.timers))
 
   (defn drain [self]
     (try

@@ -194,7 +194,12 @@ hands, and owns every thread and socket that comes of it."
           (.call-after self.lookout DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener))))
         (return)))  ; else, who dialled has hung up already
     (.setblocking sock True)
-    (unless (.run self.crew self.admit sock)
+    (try
+      (setv admitted (.run self.crew self.admit sock))
+      (except [BaseException]
+        (.close sock)
+        (raise)))
+    (unless admitted
       (.close sock)))
 
   (defn add-stranger [self connection]

@@ -20,7 +20,9 @@
 
 (setv
   SEND-EVERY 0.2   ; seconds between tries to send a cancel
-  SEND-TRIES 25)   ; tries, until the connection is given up instead
+  SEND-TRIES 25    ; tries, until the connection is given up instead
+  REACH (* 2 1024 1024))  ; bytes of input behind which a slave surely finds a
+                          ; cancel; it looks twice as far, frame headers included
 
 
 (defclass Task []
@@ -40,6 +42,7 @@
       self.promise (Promise)
       self.lock (threading.Lock)
       self.connection None  ; where it runs now
+      self.outlet None      ; what the remote is sent
       self.lookout None
       self.timer None))
 
@@ -68,7 +71,8 @@
     went, `Task.done`, `Task.failed` or `Task.lost`, and the result or error."
     (setv
       inlet (MasterInlet self.connection)
-      [i o] (make-ports inlet (MasterOutlet self.connection inlet self.promise))
+      self.outlet (MasterOutlet self.connection inlet self.promise)
+      [i o] (make-ports inlet self.outlet)
       result None
       failure None)
     (try
@@ -112,8 +116,22 @@
   (defn stop [self [tries SEND-TRIES]]
     "Have the slave interrupt the remote, if it runs. Does not wait."
     (with [_ self.lock]
-      (when (and self.connection (not (sent? self.connection "cancel" tries)))
-        (.call-after self.lookout SEND-EVERY (fn [] (.stop self (- tries 1)))))))
+      (when self.connection
+        (cond
+          (not (sent? self.connection "cancel" tries))
+            (.call-after self.lookout SEND-EVERY (fn [] (.stop self (- tries 1))))
+          (and self.outlet (> self.outlet.sent REACH))
+            (do
+              ; It may lie where the slave never comes.
+              (setv connection self.connection)
+              (.call-after self.lookout (* SEND-EVERY SEND-TRIES)
+                (fn [] (.give-up self connection))))))))
+
+  (defn give-up [self connection]
+    "End the connection, if the remote still runs there."
+    (with [_ self.lock]
+      (when (is self.connection connection)
+        (.abort connection))))
 
   (defn expire [self]
     (.fail self.promise (TaskTimeout f"the task took longer than {self.timeout} seconds"))
@@ -198,13 +216,15 @@
   (defn __init__ [self connection inlet promise]
     (.__init__ (super) connection)
     (setv self.inlet inlet
-          self.promise promise))
+          self.promise promise
+          self.sent 0))  ; bytes, or about to be
 
   (defn write [self view]
     (when (.done self.promise)
       ; Cancelled, or too late. A local procedure that writes without end would
       ; keep the slave for ever.
       (raise (ValueError "I/O operation on a port of a task that was stopped")))
+    (+= self.sent (len view))
     (.or-lose self (fn [] (.write (super MasterOutlet self) view))))
 
   (defn close [self]

@@ -1,8 +1,8 @@
 "The soak: a million tasks over two slaves, and the memory that they leave used.
 
-Run it with ``make soak``. It prints the memory of the master and of both slaves
-after every 100,000 tasks, and fails if that of any grows by more than 5 % after
-the first 100,000."
+Run it with ``make soak``. It looks at the resident memory of the master and of
+both slaves after every 10,000 tasks, and fails if that of any is ever more than
+5 % above the most that it was during the first 100,000."
 
 (import
   gc
@@ -15,8 +15,9 @@ the first 100,000."
   dpfw.ports [read-result read write])
 
 (setv
-  ROUND 100,000   ; tasks between two looks
-  ROUNDS 10
+  ROUND 10,000    ; tasks between two looks
+  WARM 10         ; rounds, the most of whose memory is the measure
+  ROUNDS 100
   IN-FLIGHT 1000  ; tasks made before the first of them is forced
   MOST-GROWTH 1.05)
 
@@ -54,19 +55,25 @@ the first 100,000."
     (dpfw-launch 2 master)
     (setv
       pids [(os.getpid) #* (.broadcast master '(fn [i o] (import os) (os.getpid)))]
-      first None
+      looks []
       start (time.monotonic))
-    (print "tasks      master KiB  slaves KiB")
+    (print "tasks        master, slaves (KiB)")
     (for [n (range 1 (+ ROUNDS 1))]
       (run-round master)
       (gc.collect)
-      (setv now (list (map memory pids))
-            first (or first now))
-      (print f"{(* n ROUND) :<10,d} {(get now 0) :>10,d}  {(get now 1) :,d} {(get now 2) :,d}"
-        :flush True))
-    (setv growth (max (gfor  [a b] (zip first now)  (/ b a))))
-    (print f"{(* ROUND ROUNDS) :,d} tasks in {(- (time.monotonic) start) :.0f} s; memory grew to {growth :.3f} times what it was after the first {ROUND :,d}")
+      (.append looks (list (map memory pids)))
+      (when (= (% n WARM) 0)
+        (print f"{(* n ROUND) :<12,d} {(.join " " (map str (most (cut looks (- WARM) None))))}"
+          :flush True)))
+    (setv growth (max (gfor
+      [before after] (zip (most (cut looks WARM)) (most looks))
+      (/ after before))))
+    (print f"{(* ROUND ROUNDS) :,d} tasks in {(- (time.monotonic) start) :.0f} s; at most {growth :.3f} times the memory of the first {(* ROUND WARM) :,d}")
     (if (<= growth MOST-GROWTH) 0 1)))
+
+(defn most [looks]
+  "The most memory of each process."
+  (lfor  column (zip #* looks)  (max column)))
 
 (when (= __name__ "__main__")
   (sys.exit (main)))

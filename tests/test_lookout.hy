@@ -167,6 +167,12 @@ own end."
   (.call-after lookout 0 first)
   (holds [(next-of happened) (next-of happened)] ["first" "second"]))
 
+(defn test-cancelled-timers-do-not-pile-up [lookout]
+  (for [_ (range 10000)]
+    (setv timer (.call-after lookout 3600 (fn []))
+          timer.call None))
+  (assert (< (len lookout.timers) 1000) (len lookout.timers)))
+
 (defn test-it-does-not-spin [lookout sockets]
   "It uses no time of the processor while nothing happens."
   (.watch lookout (get sockets 0) select.POLLIN (fn []))
