@@ -11,7 +11,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   logging
   threading
   weakref [WeakValueDictionary]
-  dpfw.errors [MasterClosed SlaveLost]
+  dpfw.errors [MasterClosed Refused SlaveLost]
   dpfw.network [pauses]
   dpfw.node [Node]
   dpfw.ports [read-result]
@@ -37,6 +37,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       self.address None
       self.connection None
       self.dialled None    ; the host and port to dial it at again, or None
+      self.useful False    ; has it done a task in this session?
       self.through None    ; the address of ours that it dialled
       self.process None    ; the `subprocess.Popen` of one that was launched here
       self.lost True
@@ -67,6 +68,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       self.prepared (defaultdict set)   ; session id -> indexes of `initial` that it has run
       self.idle {}            ; idle slaves -> None, the longest idle first
       self.line (deque)       ; tasks that wait for any slave
+      self.pauses {}          ; address that was dialled -> pauses between dials
       self.initial []))       ; remotes that every slave runs first
 
   ;; Who is there
@@ -202,8 +204,9 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
             [end what] (played task))
       (if (is end Task.lost)
         (.lose self slave connection)
-        ; The slave has its next task before this one's result is told.
-        (setv following (.begin-next self slave connection)))
+        (setv slave.useful True
+              ; The slave has its next task before this one's result is told.
+              following (.begin-next self slave connection)))
       (.conclude self task end what)
       (setv task following)))
 
@@ -311,6 +314,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
         slave.address connection.peer
         slave.through connection.name
         slave.dialled dialled
+        slave.useful False
         slave.lost False
         slave.busy True
         (get self.known session) slave
@@ -335,6 +339,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (unless (isinstance error #((type None) SlaveLost MasterClosed))
         (log.error "%r is closed, since a remote given to dpfw-on-connect failed on it: %s"
           slave error)
+        (setv slave.useful False)
         (.abort slave.connection))))
     task)
 
@@ -367,15 +372,21 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     (unless (.is-set self.closed)
       (log.warning "%r is gone" slave)
       (when slave.dialled
-        (.run self.crew self.dial-again #* slave.dialled))))
+        (.run self.crew self.dial-again slave.dialled slave.useful))))
 
-  (defn dial-again [self host port]
-    (for [pause (pauses)]
+  (defn dial-again [self address start-anew]
+    "Dial until a slave answers. The pauses go on growing from one session to the
+    next where a session was of no use."
+    (when (or start-anew (not-in address self.pauses))
+      (setv (get self.pauses address) (pauses)))
+    (for [pause (get self.pauses address)]
       (when (.wait self.closed pause)
         (return))
       (try
-        (.connect self host port)
+        (.connect self #* address)
         (return)
+        (except [e Refused]
+          (log.warning "%s; dialling again" e))
         (except [e OSError]
           (log.debug "%s; dialling again" e))
         (except [MasterClosed]

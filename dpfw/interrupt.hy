@@ -51,10 +51,12 @@ bytecode: a call that waits in C goes on until it returns."
       (when (and self.asked (not self.raised) (not self.main))
         (raise-in self.thread None))))
 
-  (defn interrupt [self]
+  (defn interrupt [self [again False]]
+    "Make the procedure that runs raise `Interrupted`; once, unless ``again``."
     (with [_ self.lock]
-      (when (and self.running (not self.asked))
-        (setv self.asked True)
+      (when (and self.running (or again (not self.asked)))
+        (setv self.asked True
+              self.raised False)
         (unless self.shields
           (.send self)))))
 

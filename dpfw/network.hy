@@ -5,6 +5,8 @@
   random
   re
   socket
+  struct
+  sys
   dpfw.errors [AddressError]
   dpfw.wire [format-address])
 (eval-when-compile (require hyrule.control [unless]))
@@ -14,12 +16,16 @@
   FIRST-PAUSE 0.1         ; seconds between dials: at first,
   LONGEST-PAUSE 15.0      ; and at most
   ADDRESS (re.compile r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
-  KEEPALIVE {             ; a dead host is found after about 30 seconds
+  KEEPALIVE {             ; finds that an idle peer's host is dead, in 30 seconds:
     "TCP_KEEPIDLE" 15     ; seconds of silence before the first probe
     "TCP_KEEPALIVE" 15    ; the same, as macOS calls it
     "TCP_KEEPINTVL" 5     ; seconds between probes
-    "TCP_KEEPCNT" 3       ; probes without an answer
-    "TCP_USER_TIMEOUT" 30000})  ; milliseconds that sent data may stay unconfirmed
+    "TCP_KEEPCNT" 3}      ; probes without an answer
+  MANY-PROBES 3           ; of a full peer, none of them answered
+  LONGEST-SILENCE 30      ; seconds that a host may leave what it was sent unconfirmed
+  ; Of Linux's struct tcp_info: retransmissions, and probes, since the last word
+  ; of the peer, and the milliseconds since then.
+  TCP-INFO (struct.Struct "=2x B B 52x I"))
 
 
 (defn listen-on [port [backlog 100] [host None]]
@@ -94,6 +100,24 @@
   (for [[name value] (.items KEEPALIVE)]
     (when (hasattr socket name)
       (.setsockopt sock socket.IPPROTO-TCP (getattr socket name) value))))
+
+(defn silent? [sock]
+  "Has the peer's host not confirmed for too long what it was sent? Where the
+  system does not tell, False.
+
+  TCP_USER_TIMEOUT will not do: it also strikes a healthy peer that does not
+  read for a while, since what is sent to it waits unconfirmed."
+  (unless (and (= sys.platform "linux") (hasattr socket "TCP_INFO"))
+    (return False))
+  (try
+    (setv info (.getsockopt sock socket.IPPROTO-TCP socket.TCP-INFO TCP-INFO.size))
+    (except [OSError]  ; closed meanwhile
+      (return False)))
+  (setv [retransmissions probes milliseconds] (.unpack TCP-INFO info))
+  ; A peer that does not read answers probes, if late, and they come up to two
+  ; minutes apart: a single one that waits for its answer proves nothing.
+  (and (or (> retransmissions 0) (>= probes MANY-PROBES))
+       (> milliseconds (* 1000 LONGEST-SILENCE))))
 
 (defn pauses []
   "Seconds to wait before each next dial: growing, and never the same in two

@@ -14,7 +14,7 @@ hands, and owns every thread and socket that comes of it."
   dpfw.errors [HandshakeError]
   dpfw.handshake [new-session dial-handshake listen-handshake]
   dpfw.lookout [Lookout]
-  dpfw.network [listen-on dial tune]
+  dpfw.network [LONGEST-SILENCE dial listen-on silent? tune]
   dpfw.wire [Connection format-address frame-limit])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -22,6 +22,7 @@ hands, and owns every thread and socket that comes of it."
   log (logging.getLogger __name__)
   NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
   MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
+  CHECK-EVERY 10       ; seconds between two looks for dead hosts
   DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
 
 
@@ -52,6 +53,7 @@ hands, and owns every thread and socket that comes of it."
       self.listeners {}     ; host and port -> listening socket
       self.connections (set)
       self.strangers {}     ; accepted connections that shake hands, oldest first
+      self.checks None      ; the timer of `check-hosts`
       self.closers []       ; what else to call when the node closes
       self.cookie None
       self.closed (threading.Event))
@@ -170,12 +172,26 @@ hands, and owns every thread and socket that comes of it."
     "Make a connection of a socket; `close` will close it."
     (setv connection (Connection sock self.frame-limit))
     (with [_ self.lock]
+      (when (is self.checks None)
+        (setv self.checks (.call-after self.lookout CHECK-EVERY self.check-hosts)))
       (.add self.connections connection)
       (setv late (.is-set self.closed)))
     (when late
       (.retire self connection)
       (.check-open self))
     connection)
+
+  (defn check-hosts [self]
+    "End the connections whose other host is dead or cannot be reached."
+    (with [_ self.lock]
+      (setv connections (list self.connections)
+            self.checks (when connections
+              (.call-after self.lookout CHECK-EVERY self.check-hosts))))
+    (for [connection connections]
+      (when (silent? connection.sock)
+        (log.warning "%s has not confirmed for %d seconds what it was sent"
+          connection.peer LONGEST-SILENCE)
+        (.abort connection))))
 
   (defn watch-listener [self listener]
     "Watch a listening socket, unless it was closed meanwhile."

@@ -24,6 +24,7 @@ the connection."
   log (logging.getLogger __name__)
   LOOK-EVERY 0.2                   ; seconds between two looks for a cancel
   LOOKS-WHEN-IDLE 25               ; looks after the last task, then none
+  INSIST-EVERY 1                   ; seconds between interrupts when the master is gone
   LOOK-AHEAD (* 4 1024 1024))      ; bytes that may be read ahead of the remote
 
 
@@ -67,6 +68,7 @@ the connection."
       self.looking False     ; does a timer of the lookout call `look`?
       self.idle-looks 0
       self.master-gone False
+      self.answered False    ; has a remote returned in this session?
       self.process (os.getpid)))
 
   (defn serve [self]
@@ -104,7 +106,9 @@ the connection."
         (setv self.busy False)))
     (when self.stop
       (self.stop))
-    (.send self.connection kind answer))
+    (.send self.connection kind answer)
+    (when (= kind "end")
+      (setv self.answered True)))
 
   (defn outcome [self payload]
     "Evaluate a remote and call it; returns the kind and the payload of the
@@ -187,13 +191,22 @@ the connection."
       (.lose-master self)))
 
   (defn lose-master [self]
+    (when self.master-gone
+      (return))
     (setv self.master-gone True)
     ; If only this direction is closed, the other one must bring no answer: what
     ; is interrupted now was not the master's wish.
     (.abort self.connection)
-    (.interrupt self.guard)
+    (.insist self)
     (when self.when-gone
-      (self.when-gone))))
+      (self.when-gone)))
+
+  (defn insist [self]
+    "Nobody is there to kill a remote that swallows its interrupt: interrupt it
+    until it stops."
+    (when self.busy
+      (.interrupt self.guard :again True)
+      (.call-after self.lookout INSIST-EVERY self.insist))))
 
 
 (defn die []

@@ -64,6 +64,8 @@ From the shell, ``hy -m dpfw.slave 10000`` and
   (defn __init__ [self]
     (.__init__ (super))
     (setv
+      self.useful True  ; was the last session with a master of any?
+      self.pauses None  ; between dials
       self.free False   ; is the thread of `serve-in-turn` free for a master?
       self.next-connection (SimpleQueue)))
 
@@ -96,16 +98,22 @@ From the shell, ``hy -m dpfw.slave 10000`` and
   (defn serve [self connection [when-gone None]]
     "Serve a master until its connection ends; return the error that ended it.
     ``when-gone`` is called as soon as that shows, in the lookout's thread."
+    (setv service (Service connection evaluator self.lookout when-gone))
     (try
-      (.serve (Service connection evaluator self.lookout when-gone))
+      (.serve service)
       (finally
-        (.retire self connection))))
+        (.retire self connection)
+        (setv self.useful service.answered))))
 
   (defn dial-patiently [self host port]
     "Dial until a master answers. Errors that dialling again does not cure are
-    raised; so is a host that does not resolve."
+    raised; so is a host that does not resolve. The pauses go on growing from one
+    session to the next where a session was of no use."
     (setv say log.warning)
-    (for [pause (pauses)]
+    (if self.useful
+      (setv self.pauses (pauses))
+      (.wait self.closed (next self.pauses)))
+    (for [pause self.pauses]
       (try
         (return (get (.dial self host port) 0))
         (except [[AddressError CookieError Refused]]

@@ -185,6 +185,7 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
       self.shutdown sock.shutdown
       self.close sock.close
       self.getpeername sock.getpeername
+      self.getsockopt sock.getsockopt
       self.getsockname sock.getsockname))
 
   (defn settimeout [self seconds]

@@ -192,8 +192,7 @@ what to do."
     (tune one)
     (holds (bool (.getsockopt one socket.IPPROTO-TCP socket.TCP-NODELAY)) True)
     (holds (bool (.getsockopt one socket.SOL-SOCKET socket.SO-KEEPALIVE)) True)
-    (for [[name value] [["TCP_KEEPIDLE" 15] ["TCP_KEEPINTVL" 5] ["TCP_KEEPCNT" 3]
-                        ["TCP_USER_TIMEOUT" 30000]]]
+    (for [[name value] [["TCP_KEEPIDLE" 15] ["TCP_KEEPINTVL" 5] ["TCP_KEEPCNT" 3]]]
       (when (hasattr socket name)
         (holds (.getsockopt one socket.IPPROTO-TCP (getattr socket name)) value)))))
 

@@ -483,7 +483,7 @@ it takes NaN for the same as NaN."
       ["[1 2)" 1 5] ["[1 2" 1 5] ["]" 1 1] ["[1 \"abc" 1 4] ["\"a\\qb\"" 1 1] ["\"\\ud8\"" 1 1] ["\"\\U00110000\"" 1 1] ["b\"é\"" 1 1]
       ["{1 2 1 3}" 1 9] ["{1}" 1 3] ["#{1 1}" 1 6] ["#{1 True}" 1 9] ["#{[]}" 1 5] ["{{} 1}" 1 6]
       ["(Fraction 1 0)" 1 14] ["(Fraction 2 4)" 1 14] ["(Fraction 1.0 2)" 1 16] ["(nobody 1)" 1 2] ["(+ 1 2)" 1 2] ["()" 1 2]
-      ["(bytearray 99999999999999)" 1 26] ["(range 1 2 0)" 1 13] ["(deque [] -1)" 1 13] ["(Decimal \"x\")" 1 13] ["(slice 1 2)" 1 11]
+      ["(bytearray 99999999999999)" 1 26] ["(bytearray 5)" 1 13] ["(frozenset [1])" 1 15] ["(deque \"ab\")" 1 12] ["(Decimal 5)" 1 11] ["(range 1 2 0)" 1 13] ["(deque [] -1)" 1 13] ["(Decimal \"x\")" 1 13] ["(slice 1 2)" 1 11]
       ["(ZoneInfo \"../../etc/passwd\")" 1 29] ["(ZoneInfo \"No/Where\")" 1 21] ["(datetime 2024 13 1 0 0 0 0)" 1 28] ["(timedelta 1.5 0 0)" 1 19]
       ["[1 2 -- 3]" 1 6] ["[1 2 1.2.3 4]" 1 6] ["1e" 1 1] ["0x" 1 1] ["-" 1 1] ["--1" 1 1] ["inf" 1 1] ["nan" 1 1] ["-nan" 1 1] ["j" 1 1]
       ["ab\"c\"" 1 1] ["1\"a\"" 1 1] ["; a comment" 1 1] ["~x" 1 1] ["`x" 1 1] ["#*x" 1 1]
@@ -591,7 +591,8 @@ it takes NaN for the same as NaN."
     (register-type Broken "Broken" writer)
     (with [e (pytest.raises UnwritableError :match message)]
       (write-datum [(Broken)]))
-    (assert (in "Broken" (str e.value)) e.value)))
+    (assert (in "Broken" (str e.value)) e.value)
+    (assert (= (is e.value.__cause__ None) (!= message "ZeroDivisionError")) e.value.__cause__)))
 
 
 ;; * Tests: models
