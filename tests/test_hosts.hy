@@ -3,7 +3,7 @@
 (import
   threading
   pytest
-  dpfw [dispatch network node]
+  dpfw [network node roster]
   dpfw.dispatch [Master]
   dpfw.errors [MasterClosed SlaveLost]
   dpfw.ports [read read-object write-object]
@@ -55,7 +55,7 @@
     (.set waited)
     (while True
       (yield 60)))
-  (.setattr monkeypatch dispatch "pauses" pauses)
+  (.setattr monkeypatch roster "pauses" pauses)
   (with [[_ host port] (slave-server)
          master (Master)]
     (.on-connect master '(fn [i o] (/ 1 0)))
