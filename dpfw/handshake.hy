@@ -72,6 +72,8 @@ proof, what comes from the other end meets no reader and no memory of ours."
       (raise (Refusal NO-TLS)))
     (setv theirs (hear-hello connection deadline role)
           plain (without-proof theirs))
+    (when (.group theirs 5)  ; a proof, before anything is there to prove
+      (raise (Refusal NO-DPFW)))
     (.send-line connection
       f"{(cut mine -1)} \"{(proof connection cookie "listener" plain mine)}\")")
     (check-proof connection cookie "dialler" plain mine

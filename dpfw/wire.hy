@@ -217,7 +217,9 @@ without meaning, so it ends the connection."
   (defn find-ahead [self kinds]
     "The first of these kinds of which a frame begins in the bytes received."
     (setv at (+ self.taken self.left))
-    (while (setx found (HEADER.match self.received at))
+    ; What is announced may be longer than anything that can be, or be counted.
+    (while (and (< at (len self.received))
+                (setx found (HEADER.match self.received at)))
       (setv kind (.get KINDS (.group found 1)))
       (when (in kind kinds)
         (return kind))
