@@ -297,6 +297,12 @@
     (setv [_ _ answer] (.partition answer b"\n")))
   (holds answer b"(refused \"this port speaks dpfw 1, and that was something else\")\n"))
 
+(defn test-a-dialler-that-proves-too-early-is-refused [stranger]
+  (setv [connection peer] stranger
+        future (listening connection))
+  (.sendall peer (.encode f"{(cut (a-hello "master") -1)} \"{(* "0" 64)}\")\n"))
+  (refusal future connection.peer "this port speaks dpfw 1, and that was something else"))
+
 (defn test-what-the-other-end-says-is-passed-on [stranger]
   (setv [connection peer] stranger
         dialled (dialling connection))
