@@ -3,7 +3,7 @@
 ::
 
     (import dpfw.launch [dpfw-launch])
-    (dpfw-launch 2)  ; => [<slave …> <slave …>]
+    (setv slaves (dpfw-launch 2))
 
 A launched slave dials back to its master over loopback, serves that one
 session, and ends with it. So it goes down with its master, however that ends."

@@ -39,6 +39,7 @@ From the shell, ``hy -m dpfw.slave 10000`` and
   SRFI-69 procedures use it; ``hash-table-update!`` is atomic among the tasks of
   several masters. ::
 
+    (import dpfw.srfi-69 *)  ; in a remote, these names are there
     (hash-table-set! (dpfw-slave-ht) \"answer\" 42)
     (hash-table-ref (dpfw-slave-ht) \"answer\")  ; => 42
 

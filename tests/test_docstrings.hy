@@ -1,0 +1,21 @@
+"The examples in the docstrings, run."
+
+(import
+  importlib [import-module]
+  pytest
+  dpfw.launch [dpfw-launch]
+  dpfw.master [dpfw-close]
+  doc-examples [check-docstrings])
+
+(defn [(pytest.mark.parametrize "name"
+        ["wire" "network" "promise" "sexp" "ports" "slave"])]
+      test-examples-hold [name]
+  (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
+
+(defn [(pytest.mark.parametrize "name" ["master" "launch"])]
+      test-examples-over-a-network-hold [name]
+  (dpfw-launch 2)
+  (try
+    (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples")
+    (finally
+      (dpfw-close))))
