@@ -1,7 +1,8 @@
 "Remote text to procedure, with a cache.
 
 All remotes of a process are evaluated in one module, where their definitions,
-imports and macros stay. Reading and compiling takes some 400 µs, calling what
+imports and macros stay; one at a time, though what they yield runs side by
+side. Reading and compiling takes some 400 µs, calling what
 was compiled less than one; so a remote whose text was seen before is not
 compiled again."
 
@@ -34,7 +35,7 @@ compiled again."
       ; Reader, compiler and models share state between threads. An RLock, since
       ; a remote's top level may run tasks of its own.
       self.lock (threading.RLock)
-      self.makers (OrderedDict)   ; text -> thunk that gives the procedure
+      self.makers {}              ; text -> thunk that gives the procedure, oldest first
       self.macros None            ; of the module, when the makers were compiled
       self.sources (OrderedDict)  ; file names in linecache, oldest first
       self.numbers (itertools.count 1))
@@ -49,41 +50,45 @@ compiled again."
 
     Raises what the evaluation does; `SyntaxError` when the text is not one form
     of Hy, and `NotProcedureError` when it yields no procedure of two ports."
-    (with [_ self.lock]
-      (.forget-if-macros-changed self)
-      (setv make (.get self.makers text))
-      (if make
-        (.move-to-end self.makers text)
-        (setv make (.compile self text)))
-      (make)))
+    ; Without the lock, so that a remote seen before need not wait while the top
+    ; level of another takes its time.
+    (setv make (when (= self.macros (.macros-now self)) (.get self.makers text)))
+    (if make
+      (make)
+      (with [_ self.lock]
+        (.compile self text))))
 
-  (defn forget-if-macros-changed [self]
-    "What was compiled keeps its macro expansions."
-    (setv macros #(
-      (dict (getattr self.module "_hy_macros" {}))
+  (defn macros-now [self]
+    #((dict (getattr self.module "_hy_macros" {}))
       (dict (getattr self.module "_hy_reader_macros" {}))))
-    (unless (= macros self.macros)
-      (.clear self.makers)
-      (setv self.macros macros)))
 
   (defn compile [self text]
-    "A thunk that gives the procedure, kept for the next time where that changes
+    "Evaluate a remote, and keep what can be called again where that changes
     nothing."
     (setv form (.read-form self text))
     (if (procedure-form? form)
       (do
         ; Within a `fn` of its own, the form's closures are made anew by each
         ; call, and nothing of it shows in the module.
-        (setv make (.eval self `(fn [] ~form) form))
-        (check-procedure (make))
-        (setv (get self.makers text) make)
-        (when (> (len self.makers) CACHED)
-          (.popitem self.makers :last False))
-        make)
+        (setv make (.eval self `(fn [] ~form) form)
+              procedure (make))
+        (check-procedure procedure)
+        (.keep self text make))
       (do
         (setv procedure (.eval self form form))
-        (check-procedure procedure)
-        (fn [] procedure))))
+        (check-procedure procedure)))
+    procedure)
+
+  (defn keep [self text make]
+    "What was compiled keeps its macro expansions, so a change of macros is the
+    end of it all."
+    (setv macros (.macros-now self))
+    (when (!= macros self.macros)
+      (.clear self.makers)
+      (setv self.macros macros))
+    (when (>= (len self.makers) CACHED)
+      (del (get self.makers (next (iter self.makers)))))
+    (setv (get self.makers text) make))
 
   (defn read-form [self text]
     "The one form in the text."

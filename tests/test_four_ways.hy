@@ -62,6 +62,24 @@
     (for [p promises]
       (assert (is (.result p WAIT) True)))))
 
+(defn test-a-slow-top-level-of-one-master-does-not-hold-up-what-another-s-sent-before []
+  (with [[process host port] (slave-server)
+         a (Master)
+         b (Master)]
+    (.connect a host port)
+    (.connect b host port)
+    (run-task a '(do
+      (import threading)
+      (setv inside (threading.Event)  go-on (threading.Event))
+      (fn [i o] (.set inside) True)))
+    (setv let-go '(fn [i o] (.wait inside 30) (.set go-on) True))
+    (run-task b let-go)
+    (run-task a '(fn [i o] (.clear inside) (.clear go-on) True))
+    (setv slow (.make-task a
+      '(do (.set inside) (setv heard (.wait go-on 20)) (fn [i o] heard)) read-result))
+    (assert (run-task b let-go))
+    (assert (is (.result slow WAIT) True) "it waited in vain")))
+
 (defn test-updates-of-the-shared-table-are-atomic []
   (with [[process host port] (slave-server)
          a (Master)
