@@ -62,7 +62,7 @@
     (for [p promises]
       (assert (is (.result p WAIT) True)))))
 
-(defn test-a-slow-top-level-of-one-master-does-not-hold-up-what-another-s-sent-before []
+(defn test-a-slow-top-level-of-one-master-does-not-hold-up-what-another-s-sent-before [tmp-path]
   (with [[process host port] (slave-server)
          a (Master)
          b (Master)]
@@ -70,13 +70,20 @@
     (.connect b host port)
     (run-task a '(do
       (import threading)
-      (setv inside (threading.Event)  go-on (threading.Event))
-      (fn [i o] (.set inside) True)))
-    (setv let-go '(fn [i o] (.wait inside 30) (.set go-on) True))
+      (setv go-on (threading.Event))
+      (fn [i o] True)))
+    (setv let-go '(fn [i o] (.set go-on) True)
+          inside (/ tmp-path "inside"))
     (run-task b let-go)
-    (run-task a '(fn [i o] (.clear inside) (.clear go-on) True))
+    (run-task a '(fn [i o] (.clear go-on) True))
     (setv slow (.make-task a
-      '(do (.set inside) (setv heard (.wait go-on 20)) (fn [i o] heard)) read-result))
+      `(do
+        (.close (open ~(str inside) "w"))
+        (setv heard (.wait go-on 20))
+        (fn [i o] heard))
+      read-result))
+    (while (not (.exists inside))  ; no port says it: there is none yet
+      (os.sched-yield))
     (assert (run-task b let-go))
     (assert (is (.result slow WAIT) True) "it waited in vain")))
 
