@@ -2,6 +2,7 @@
 the slave serves the next task as soon as the remote has stopped."
 
 (import
+  concurrent [futures]
   concurrent.futures [CancelledError]
   contextlib [contextmanager]
   os
@@ -213,7 +214,7 @@ the slave serves the next task as soon as the remote has stopped."
     (setv let-go (threading.Event)
           first (.make-task master '(fn [i o] 1) (fn [i o] (.wait let-go WAIT) (read i)))
           second (.make-task master '(fn [i o] 2) read-result :timeout 0.5))
-    (assert (isinstance (error-of second.result 0.7) TimeoutError))
+    (assert (isinstance (error-of second.result 0.7) futures.TimeoutError))
     (assert (not (.done second)) second)
     (.set let-go)
     (assert (= (.result second WAIT) 2))

@@ -248,10 +248,11 @@
 
 (defn dies-in-mid-task [tmp-path how host port remote]
   "Have a master process start this remote, and kill it."
-  (setv script (/ tmp-path "master.hy"))
-  (.write-text script MASTER)
+  (.write-text (/ tmp-path "master_to_die.hy") MASTER)
   (with [process (subprocess.Popen
-      [sys.executable "-m" "hy" (str script) how host (str port) remote]
+      ; Not by the file's name: Python 3.12.0 to 3.12.5 cannot run Hy 1.3 so.
+      [sys.executable "-m" "hy" "-m" "master_to_die" how host (str port) remote]
+      :cwd tmp-path
       :stdin subprocess.DEVNULL :stdout subprocess.PIPE :text True)]
     (assert (= (.readline process.stdout) "started\n"))
     (.kill process)))

@@ -5,6 +5,7 @@ serves the next honest one.
 Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both."
 
 (import
+  concurrent [futures]
   contextlib [contextmanager suppress]
   os
   pathlib [Path]
@@ -330,7 +331,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
           (.shutdown sock socket.SHUT-WR))
         (try
           (setv error (.exception promise WAIT))
-          (except [TimeoutError]
+          (except [futures.TimeoutError]
             (pytest.fail f"{where}: the promise does not end after {bytes !r}")))
         (assert (isinstance error #((type None) #* ENDINGS)) f"{where}: {error !r} of {bytes !r}")
         (setv name (. (type error) __name__))

@@ -256,9 +256,12 @@
 
 ;; * Races
 
+(setv MORE 50)  ; times the runs, at most: how the threads take turns is the system's affair
+
 (defn race [guard work runs]
-  "Run ``work`` so often, while another thread interrupts at random moments.
-  Returns how many runs were interrupted, and how often something leaked out."
+  "Run ``work`` so often, and more often until 50 runs were interrupted, while
+  another thread interrupts at random moments. Returns how many runs were
+  interrupted, and how often something leaked out."
   (setv caught 0
         leaked 0
         over (threading.Event)
@@ -271,7 +274,9 @@
         interval (sys.getswitchinterval))
   (sys.setswitchinterval 1e-5)
   (try
-    (for [n (range runs)]
+    (for [n (range (* MORE runs))]
+      (when (and (>= n runs) (>= caught 50))
+        (break))
       (setv returned False)
       (try
         (.run guard work n)
@@ -301,7 +306,7 @@
         [caught leaked] (finished future))
   (holds leaked 0)
   ; Else it has not been tried.
-  (assert (< 50 caught) f"{caught} of 2000 runs were interrupted"))
+  (assert (>= caught 50) f"only {caught} runs were interrupted"))
 
 (defn test-nothing-leaks-out-of-a-run-with-shields []
   "Nor into a shield."
@@ -320,7 +325,7 @@
   (setv [future _] (guarding (fn [guard] (race guard (fn [n] (shielding guard n)) 2000)))
         [caught leaked] (finished future))
   (holds [leaked torn] [0 []])
-  (assert (< 50 caught) f"{caught} of 2000 runs were interrupted"))
+  (assert (>= caught 50) f"only {caught} runs were interrupted"))
 
 (defn test-a-guard-is-of-use-after-all-that []
   (setv started (threading.Event))
@@ -408,7 +413,7 @@
     (for [procedure [work shielding]]
       (setv [caught leaked] (race guard procedure 2000))
       (holds leaked 0)
-      (assert (< 50 caught) f"{caught} of 2000 runs were interrupted")))
+      (assert (>= caught 50) f"only {caught} runs were interrupted")))
   (holds torn []))
 
 (defn test-nothing-leaks-out-of-a-run-in-the-main-thread []
