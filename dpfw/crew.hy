@@ -56,7 +56,7 @@ Waking a parked thread takes a third of the time that starting one takes."
       (setv [procedure arguments] order)
       (try
         (procedure #* arguments)
-        (except [Exception]
+        (except [BaseException]  ; a thread has nobody else to tell
           (log.exception "in a thread of %s" self.name)))
       ; Keeps nothing alive while it is parked.
       (del procedure arguments order)

@@ -147,12 +147,14 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
       (setv connection task.connection
             following None
             [end what] (played task))
-      (if (is end Task.lost)
-        (.lose self slave connection)
-        (setv slave.useful True
-              ; The slave has its next task before this one's result is told.
-              following (.begin-next self slave connection)))
-      (.conclude self task end what)
+      (try
+        (if (is end Task.lost)
+          (.lose self slave connection)
+          (setv slave.useful True
+                ; The slave has its next task before this one's result is told.
+                following (.begin-next self slave connection)))
+        (finally
+          (.conclude self task end what)))
       (setv task following)))
 
   (defn begin-next [self slave connection [task None]]
@@ -170,8 +172,9 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
         (except [OSError]
           (.lose self slave connection)
           (break))
-        (except [BaseException]
+        (except [e BaseException]  ; a Ctrl-C, in the thread that makes the task
           (.lose self slave connection)
+          (.fail task.promise e)
           (raise)))
       (setv task None))
     (when task

@@ -372,3 +372,23 @@
          master (Master)]
     (kill-it master (.connect master host port))
     (assert (= (.wait process WAIT) -9))))
+
+(defn test-a-task-whose-sending-is-broken-off-ends [master monkeypatch]
+  "As by a Ctrl-C. So does the one before it, whose thread sent it."
+  (setv [busy let-go] (hold-all master)
+        [first #* _] (.slaves master)
+        sent (threading.Event)
+        waiting (.make-task master '(fn [i o] 1) read-result first)
+        connection first.connection
+        send connection.send)
+  (defn break-off [kind #* payload]
+    (when (= kind "task")
+      (.set sent)
+      (raise (KeyboardInterrupt)))
+    (send kind #* payload))
+  (.setattr monkeypatch connection "send" break-off)
+  (let-go)
+  (assert (isinstance (.exception waiting WAIT) KeyboardInterrupt) waiting)
+  (for [p busy]
+    (assert (= (.result p WAIT) 0)))
+  (assert first.lost))
