@@ -70,12 +70,13 @@
       (setv started (threading.Event)
             promise (.make-task master
               '(fn [i o]
-                (print "started" :file o)
-                (.flush o)
                 (setv heard 0)
                 (while (< heard 3)
                   (try
                     (setv n 0)
+                    (when (= heard 0)
+                      (print "started" :file o)
+                      (.flush o))
                     (while True (+= n 1))
                     (except [KeyboardInterrupt]
                       (+= heard 1))))

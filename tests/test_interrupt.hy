@@ -256,10 +256,12 @@
 
 ;; * Races
 
-(setv MORE 50)  ; times the runs, at most: how the threads take turns is the system's affair
+(setv
+  ENOUGH 10  ; runs interrupted, to have tried it
+  MORE 50)   ; times the runs, at most: how the threads take turns is the system's affair
 
 (defn race [guard work runs]
-  "Run ``work`` so often, and more often until 50 runs were interrupted, while
+  "Run ``work`` so often, and more often until ENOUGH runs were interrupted, while
   another thread interrupts at random moments. Returns how many runs were
   interrupted, and how often something leaked out."
   (setv caught 0
@@ -275,7 +277,7 @@
   (sys.setswitchinterval 1e-5)
   (try
     (for [n (range (* MORE runs))]
-      (when (and (>= n runs) (>= caught 50))
+      (when (and (>= n runs) (>= caught ENOUGH))
         (break))
       (setv returned False)
       (try
@@ -306,7 +308,7 @@
         [caught leaked] (finished future))
   (holds leaked 0)
   ; Else it has not been tried.
-  (assert (>= caught 50) f"only {caught} runs were interrupted"))
+  (assert (>= caught ENOUGH) f"only {caught} runs were interrupted"))
 
 (defn test-nothing-leaks-out-of-a-run-with-shields []
   "Nor into a shield."
@@ -325,7 +327,7 @@
   (setv [future _] (guarding (fn [guard] (race guard (fn [n] (shielding guard n)) 2000)))
         [caught leaked] (finished future))
   (holds [leaked torn] [0 []])
-  (assert (>= caught 50) f"only {caught} runs were interrupted"))
+  (assert (>= caught ENOUGH) f"only {caught} runs were interrupted"))
 
 (defn test-a-guard-is-of-use-after-all-that []
   (setv started (threading.Event))
@@ -413,7 +415,7 @@
     (for [procedure [work shielding]]
       (setv [caught leaked] (race guard procedure 2000))
       (holds leaked 0)
-      (assert (>= caught 50) f"only {caught} runs were interrupted")))
+      (assert (>= caught ENOUGH) f"only {caught} runs were interrupted")))
   (holds torn []))
 
 (defn test-nothing-leaks-out-of-a-run-in-the-main-thread []
