@@ -17,7 +17,6 @@ The payload of an ``error`` frame is a dict, written as a datum, of
   traceback
   dpfw.errors [Interrupted RemoteError RemoteTraceback UnwritableError]
   dpfw.sexp [write-datum read-datum])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   HERE (os.path.dirname (os.path.abspath __file__))

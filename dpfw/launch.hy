@@ -13,7 +13,6 @@ session, and ends with it. So it goes down with its master, however that ends."
   os
   subprocess
   sys
-  threading
   time
   dpfw.errors [LaunchError]
   dpfw.master [default-master]

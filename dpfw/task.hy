@@ -10,7 +10,6 @@
     promise: what the local procedure returned, or the first error"
 
 (import
-  logging
   threading
   dpfw.errors [SlaveLost TaskTimeout WireError]
   dpfw.failure [remote-error]
