@@ -12,9 +12,9 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   dpfw.errors [MasterClosed]
   dpfw.ports [read-result]
   dpfw.promise [force]
+  dpfw.remote [as-remote]
   dpfw.roster [Roster lost-before]
-  dpfw.sexp [write-remote]
-  dpfw.task [SEND-EVERY Task sent?])
+  dpfw.task [SEND-EVERY Task sent? task-frames])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -58,9 +58,12 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     (unless (callable local)
       (raise (TypeError
         f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
-    (setv task (Task (remote-text remote) local slave timeout retries))
+    (setv task (Task (.frames self remote) local slave timeout retries))
     (.submit self task)
     task.promise)
+
+  (defn frames [self remote]
+    (task-frames (as-remote remote) self.frame-limit))
 
   (defn parallel [self tasks]
     "See `dpfw-parallel`."
@@ -72,9 +75,9 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
 
   (defn on-connect [self remote]
     "See `dpfw-on-connect`."
-    (setv text (remote-text remote))
+    (setv frames (.frames self remote))
     (with [_ self.lock]
-      (.append self.initial text)
+      (.append self.initial frames)
       (setv n (- (len self.initial) 1)
             tasks (lfor  slave (.slaves self)  (.preparation self n slave))))
     (for [task tasks]
@@ -237,11 +240,6 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     (.play task)
     (except [e BaseException]  ; out of memory, or a fault of ours
       #(Task.lost e))))
-
-(defn remote-text [remote]
-  (if (is (type remote) str)
-    remote
-    (write-remote remote)))
 
 (defn closed-error [[cause None]]
   (setv error (MasterClosed "the master left the network before the task was done"))

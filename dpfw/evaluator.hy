@@ -2,12 +2,18 @@
 
 All remotes of a process are evaluated in one module, where their definitions,
 imports and macros stay; one at a time, though what they yield runs side by
-side. Reading and compiling takes some 400 µs, calling what
-was compiled less than one; so a remote whose text was seen before is not
-compiled again."
+side. Reading and compiling takes some 400 µs, calling what was compiled less
+than one; so a remote whose text was seen before is not compiled again.
+
+That changes nothing for a remote of the form ``(fn …)``, whose evaluation has
+no effect: what is compiled makes the procedure anew for each task. Other forms
+are evaluated each time. Compiled code keeps the expansions of its macros, so a
+change of the module's macros makes an end of all of it. A macro that expands
+the same form in two ways at two times is expanded once."
 
 (import
   collections [OrderedDict]
+  functools [partial]
   inspect
   io
   itertools
@@ -17,7 +23,10 @@ compiled again."
   threading
   types [ModuleType]
   hy.reader.hy-reader [HyReader]
-  dpfw.errors [NotProcedureError])
+  dpfw.errors [NotProcedureError]
+  dpfw.holes [opaque-holes]
+  dpfw.remote [filled hole-name]
+  dpfw.sexp [read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -35,7 +44,7 @@ compiled again."
       ; Reader, compiler and models share state between threads. An RLock, since
       ; a remote's top level may run tasks of its own.
       self.lock (threading.RLock)
-      self.makers {}              ; text -> thunk that gives the procedure, oldest first
+      self.makers {}              ; text -> `Maker`, oldest first
       self.macros None            ; of the module, when the makers were compiled
       self.sources (OrderedDict)  ; file names in linecache, oldest first
       self.numbers (itertools.count 1))
@@ -45,41 +54,57 @@ compiled again."
     (setv self.module.hy hy
           (get sys.modules MODULE-NAME) self.module))
 
-  (defn procedure [self text]
-    "The procedure that a remote's text evaluates to.
+  (defn procedure [self text [values #()]]
+    "The procedure that a remote evaluates to. ``values`` are the texts of the
+    data that belong in its holes.
 
     Raises what the evaluation does; `SyntaxError` when the text is not one form
     of Hy, and `NotProcedureError` when it yields no procedure of two ports."
     ; Without the lock, so that a remote seen before need not wait while the top
     ; level of another takes its time.
-    (setv make (when (= self.macros (.macros-now self)) (.get self.makers text)))
-    (if make
-      (make)
-      (with [_ self.lock]
-        (.compile self text))))
+    (setv maker (when (= self.macros (.macros-now self)) (.get self.makers text)))
+    (cond
+      (is maker None)
+        (with [_ self.lock]
+          (.compile self text values))
+      maker.opaque
+        (.procedure self #* (filled text values maker.opaque))
+      True
+        (.make maker #* (map source values))))
 
   (defn macros-now [self]
     #((dict (getattr self.module "_hy_macros" {}))
       (dict (getattr self.module "_hy_reader_macros" {}))))
 
-  (defn compile [self text]
+  (defn compile [self text values]
     "Evaluate a remote, and keep what can be called again where that changes
     nothing."
-    (setv form (.read-form self text))
-    (if (procedure-form? form)
-      (do
+    (setv form (.read-form self text)
+          macros (getattr self.module "_hy_macros" {})
+          again (procedure-form? form macros)
+          opaque (cond
+            (not values) #{}
+            again (opaque-holes form macros)
+            True (set (range (len values)))))
+    (cond
+      opaque (do
+        (when again
+          (.keep self text (Maker None opaque)))
+        (.procedure self #* (filled text values opaque)))
+      again (do
         ; Within a `fn` of its own, the form's closures are made anew by each
         ; call, and nothing of it shows in the module.
-        (setv make (.eval self `(fn [] ~form) form)
-              procedure (make))
+        (setv make (.eval self `(fn [~@(parameters values)] ~form) form)
+              procedure (make #* (map source values)))
         (check-procedure procedure)
-        (.keep self text make))
-      (do
+        (.keep self text (Maker make #{}))
+        procedure)
+      True (do
         (setv procedure (.eval self form form))
-        (check-procedure procedure)))
-    procedure)
+        (check-procedure procedure)
+        procedure)))
 
-  (defn keep [self text make]
+  (defn keep [self text maker]
     "What was compiled keeps its macro expansions, so a change of macros is the
     end of it all."
     (setv macros (.macros-now self))
@@ -88,7 +113,7 @@ compiled again."
       (setv self.macros macros))
     (when (>= (len self.makers) CACHED)
       (del (get self.makers (next (iter self.makers)))))
-    (setv (get self.makers text) make))
+    (setv (get self.makers text) maker))
 
   (defn read-form [self text]
     "The one form in the text."
@@ -123,9 +148,32 @@ compiled again."
     (hy.eval model :globals self.module.__dict__ :module self.module)))
 
 
-(defn procedure-form? [form]
+(defclass Maker []
+  "What was compiled: ``make``, which gives the procedure when it is called with
+  a source for each value, or else ``opaque``, the numbers of the values that
+  must be written into the text."
+
+  (defn __init__ [self make opaque]
+    (setv self.make make  self.opaque opaque)))
+
+(defn procedure-form? [form macros]
   "Is it a form whose evaluation does nothing but make a procedure?"
-  (and (isinstance form hy.models.Expression) form (= (get form 0) 'fn)))
+  (and (isinstance form hy.models.Expression) form (= (get form 0) 'fn) (not-in "fn" macros)))
+
+
+;; Values beside the text. A hole is a call of a source, which gives the value:
+;; each evaluation of `[1 2]` makes a list.
+
+(defn source [text]
+  (if (in (get text 0) "[#{(")
+    (partial read-datum text)
+    (do
+      (setv value (read-datum text))
+      (fn [] value))))
+
+(defn parameters [values]
+  (lfor  n (range (len values))  (hy.models.Symbol (hole-name n))))
+
 
 (defn check-procedure [x]
   (unless (callable x)

@@ -32,9 +32,10 @@ of its own in a datum::
 ;; * Writing
 
 (defn form-text [x depth forms]
-  "The text of a model. `forms` says how the models of each type are written:
-  `SOURCE` or `DATUM`."
-  (setv write (.get forms (type x)))
+  "The text of a model. `forms` says how the models of each type are written,
+  and, under `object`, what to do with all others: `SOURCE`, `DATUM` or a dict
+  made of these."
+  (setv write (or (.get forms (type x)) (.get forms object)))
   (when (is write None)
     (raise (Misfit f"cannot write {(type-name x)} in a form"
       (if (is forms SOURCE)

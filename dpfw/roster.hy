@@ -57,7 +57,7 @@ each that joins, before anything else."
       self.known (WeakValueDictionary)  ; session id -> slave, lost ones too
       self.idle {}            ; idle slaves -> None, the longest idle first
       self.pauses {}          ; address that was dialled -> pauses between dials
-      self.initial []         ; remotes that every slave runs first
+      self.initial []         ; the frames of remotes that every slave runs first
       self.prepared (defaultdict set)))  ; session id -> indexes of those it has run
 
   (defn employ [self slave]

@@ -69,6 +69,7 @@ the connection."
       self.idle-looks 0
       self.master-gone False
       self.answered False    ; has a remote returned in this session?
+      self.values b""        ; of the next task
       self.process (os.getpid)))
 
   (defn serve [self]
@@ -80,6 +81,7 @@ the connection."
           (setv [kind _] (.receive-header self.connection))
           ; Other kinds are what the last task left behind, and are skipped.
           (cond
+            (= kind "values") (setv self.values (.receive-payload self.connection))
             (= kind "task") (.run-task self (.receive-payload self.connection))
             (= kind "kill") (die))))
       (except [e OSError]
@@ -98,10 +100,12 @@ the connection."
       (except [OSError])))
 
   (defn run-task [self payload]
-    (setv self.busy True)
+    (setv values self.values
+          self.values b""
+          self.busy True)
     (.keep-looking self)
     (try
-      (setv [kind answer] (.outcome self payload))
+      (setv [kind answer] (.outcome self payload values))
       (finally
         (setv self.busy False)))
     (when self.stop
@@ -110,14 +114,14 @@ the connection."
     (when (= kind "end")
       (setv self.answered True)))
 
-  (defn outcome [self payload]
+  (defn outcome [self payload values]
     "Evaluate a remote and call it; returns the kind and the payload of the
     frame that tells how it ended."
     (setv [i o] (make-ports
       (SlaveInlet self.connection self.guard)
       (Outlet self.connection self.guard)))
     (try
-      (setv answer (.run self.guard self.perform payload i o))
+      (setv answer (.run self.guard self.perform payload values i o))
       #("end" answer)
       (except [e BaseException]
         (unless (= (os.getpid) self.process)
@@ -128,10 +132,10 @@ the connection."
       (finally
         (close-quietly i o))))
 
-  (defn perform [self payload i o]
+  (defn perform [self payload values i o]
     (when self.master-gone
       (raise (Interrupted)))
-    (setv procedure (.procedure self.evaluator (.decode (bytes payload)))
+    (setv procedure (.procedure self.evaluator (.decode payload) (lines values))
           result (procedure i o))
     (unless (= (os.getpid) self.process)
       (end-fork))
@@ -208,6 +212,11 @@ the connection."
       (.interrupt self.guard :again True)
       (.call-after self.lookout INSIST-EVERY self.insist))))
 
+
+(defn lines [payload]
+  (if payload
+    (.split (.decode payload) "\n")
+    []))
 
 (defn die []
   "End this process as only the system can."

@@ -3,7 +3,7 @@
 ::
 
     master                                  slave
-    begin    ── task: text of the remote ─>  evaluates it, calls it
+    begin    ── values, task ───────────>  evaluates the remote, calls it
     play     ── data ─────────────────────>  its i
     i      <─────────────────────── data ──  its o
            <──────────────── end or error ──  what it returned or raised
@@ -25,15 +25,15 @@
 
 
 (defclass Task []
-  "A remote's text, its local procedure, and the promise of its result.
+  "What a slave is sent, the local procedure, and the promise of its result.
 
   ``slave`` is the one that it must run on, or None; ``timeout`` is in seconds,
   or None; ``retries`` is how often it may still run again when its slave is
   lost."
 
-  (defn __init__ [self text local slave timeout retries]
+  (defn __init__ [self frames local slave timeout retries]
     (setv
-      self.text (.encode text)
+      self.frames frames
       self.local local
       self.slave slave
       self.timeout timeout
@@ -54,7 +54,7 @@
       (setv self.connection None)
       (return False))
     (try
-      (.send connection "task" self.text)
+      (.send-together connection #* self.frames)
       (except [BaseException]
         (.leave self)
         (.waiting self.promise)
@@ -239,6 +239,20 @@
         (.lose self.inlet e)
         (raise (or self.inlet.error e))))))
 
+
+(defn task-frames [remote limit]
+  "What a slave is sent for a `Remote`, as pairs of a kind and a payload of at
+  most ``limit`` bytes."
+  (setv frames [#("task" (.encode remote.text))])
+  (when remote.values
+    (.insert frames 0 #("values" (.encode (.join "\n" remote.values)))))
+  (for [[kind payload] frames]
+    (when (> (len payload) limit)
+      (raise (OverflowError (+
+        f"the remote's {(if (= kind "task") "text takes" "values take")} {(len payload)} bytes "
+        f"and a frame at most {limit}; set DPFW_FRAME_LIMIT on both ends, or have the local "
+        "procedure send data by write-object")))))
+  frames)
 
 (defn sent? [connection kind tries]
   "Send an empty frame, unless the connection is full of what the remote does

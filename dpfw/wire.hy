@@ -4,7 +4,7 @@
 
     frame    = header payload
     header   = \"(\" kind \" \" length \")\\n\"     at most 32 bytes, ASCII
-    kind     = \"task\" | \"data\" | \"eof\" | \"cancel\" | \"kill\"
+    kind     = \"values\" | \"task\" | \"data\" | \"eof\" | \"cancel\" | \"kill\"
              | \"end\" | \"error\" | \"output\"
     length   = decimal digits                 of the payload, in bytes
     payload  = length bytes
@@ -27,8 +27,9 @@ without meaning, so it ends the connection."
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  KINDS {b"task" "task"  b"data" "data"  b"eof" "eof"  b"cancel" "cancel"
-         b"kill" "kill"  b"end" "end"  b"error" "error"  b"output" "output"}
+  KINDS {b"values" "values"  b"task" "task"  b"data" "data"  b"eof" "eof"
+         b"cancel" "cancel"  b"kill" "kill"
+         b"end" "end"  b"error" "error"  b"output" "output"}
   HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,18})\)\n")
   MAX-HEADER 32             ; bytes, line feed included
   MAX-DATA (* 1024 1024)    ; bytes in one data frame
@@ -234,7 +235,14 @@ without meaning, so it ends the connection."
 
   (defn send [self kind [payload b""]]
     "Send one frame. ``payload`` is bytes, or a memoryview of bytes."
-    (.send-bytes self (.encode f"({kind} {(len payload)})\n") payload))
+    (.send-bytes self (header kind payload) payload))
+
+  (defn send-together [self #* frames]
+    "Send frames, each a kind and its payload, with nothing between them."
+    (setv [#* before [kind payload]] frames)
+    (.send-bytes self
+      (+ (.join b"" (gfor  [k p] before  (+ (header k p) p))) (header kind payload))
+      payload))
 
   (defn send-line [self line]
     "Send one line of the handshake, a str without its line feed."
@@ -246,7 +254,7 @@ without meaning, so it ends the connection."
       (return False))
     (try
       (when (polled self.sock select.POLLOUT)
-        (.transmit self (.encode f"({kind} 0)\n") b"")
+        (.transmit self (header kind b"") b"")
         True)
       (finally
         (.release self.sending))))
@@ -296,6 +304,9 @@ without meaning, so it ends the connection."
     (with [_ self.receiving  _ self.sending]
       (.close self.sock))))
 
+
+(defn header [kind payload]
+  (.encode f"({kind} {(len payload)})\n"))
 
 (defn polled [sock events]
   "Does poll(2) report any of these events, or an error, at this moment?"

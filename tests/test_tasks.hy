@@ -379,14 +379,11 @@
         [first #* _] (.slaves master)
         sent (threading.Event)
         waiting (.make-task master '(fn [i o] 1) read-result first)
-        connection first.connection
-        send connection.send)
-  (defn break-off [kind #* payload]
-    (when (= kind "task")
-      (.set sent)
-      (raise (KeyboardInterrupt)))
-    (send kind #* payload))
-  (.setattr monkeypatch connection "send" break-off)
+        connection first.connection)
+  (defn break-off [#* frames]
+    (.set sent)
+    (raise (KeyboardInterrupt)))
+  (.setattr monkeypatch connection "send_together" break-off)
   (let-go)
   (assert (isinstance (.exception waiting WAIT) KeyboardInterrupt) waiting)
   (for [p busy]

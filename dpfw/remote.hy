@@ -1,0 +1,129 @@
+"Remotes as they travel: a text, and the data beside it.
+
+Quasiquote leaves what ``~`` inserts as it is, a Python object among models. So
+data can be told from code, and need not be compiled::
+
+    `(fn [i o] (f ~x))        with 5 in x
+
+    text     (fn [i o] (f (value$0)))
+    values   5
+
+The text is the same for every x, so a slave compiles it once. It means what it
+would mean with the values in the places of these *holes*. Where a slave can
+have a call there instead, ``holes`` knows."
+
+(import
+  re
+  hy.models [FString Keyword Object]
+  dpfw.errors [UnwritableError]
+  dpfw.forms [SOURCE form-text unwritable]
+  dpfw.lexis [MAX-DEPTH Misfit snippet]
+  dpfw.sexp [ATOMS datum-text read-datum])
+
+(setv
+  PREFIX "value$"
+  HOLE (re.compile r"\(value\$(0|[1-9][0-9]{0,8})\)")
+  RAW [(type None) bool int float complex str bytes]
+  CONTAINERS [list tuple set dict]
+  PLAIN (frozenset ATOMS)
+  ; Hy looks for the end of an f-string inside it: what is in there stays.
+  FIXED {FString (fn [x depth forms] ((get SOURCE FString) x depth SOURCE))})
+
+
+(defclass Remote []
+  "The text of a remote, and the texts of the values that go with it."
+
+  (defn __init__ [self text [values #()]]
+    (setv self.text text
+          self.values (tuple values))))
+
+
+(defclass Datum []
+  "Stands in a form for a value that is data, even if it is, or holds, models."
+
+  (defn __init__ [self value]
+    (setv self.value value)))
+
+
+(defn hole-name [n]
+  f"{PREFIX}{n}")
+
+(defn hole [n]
+  f"({(hole-name n)})")
+
+
+;; On the master
+
+(defn as-remote [x]
+  "A `Remote` of a Hy form, or of the text of one. Raises `UnwritableError`."
+  (cond
+    (is (type x) Remote) x
+    (is (type x) str) (Remote x)
+    True (try
+      (remote-of x)
+      (except [e Misfit]
+        (raise (unwritable e) :from None))
+      (except [RecursionError]
+        (raise (UnwritableError
+          "cannot write the remote: the stack is too deep here") :from None)))))
+
+(defn remote-of [form]
+  (setv values []
+        text (form-text form 0 (lifting values)))
+  (if (= (.count text PREFIX) (len values))
+    (Remote text values)
+    ; Someone has such names of his own.
+    (Remote (form-text form 0 SOURCE))))
+
+(defn lifting [values]
+  "How to write a form whose data are appended to ``values``, as texts."
+
+  (defn lifted [x depth forms]
+    (setv write (.get ATOMS (type x)))
+    (.append values (if write (write x) (datum-text x 1)))
+    (hole (- (len values) 1)))
+
+  (defn unless-code [write]
+    (fn [x depth forms]
+      ((if (holds-code? x) write lifted) x depth forms)))
+
+  {#** SOURCE
+   #** FIXED
+   #** (dict.fromkeys RAW lifted)
+   #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
+   Datum (fn [x depth forms] (lifted x.value depth forms))
+   object lifted})
+
+(defn holds-code? [x [depth 0]]
+  "Are there models in this container? A keyword is data and model alike."
+  (cond
+    (> depth MAX-DEPTH) False  ; whoever writes it will say that it is too deep
+    (isinstance x Object) (is-not (type x) Keyword)
+    (is (type x) dict) (or (holds-code? (list x) depth)
+                           (holds-code? (list (.values x)) depth))
+    (in (type x) CONTAINERS) (and
+      (not (<= (set (map type x)) PLAIN))
+      (any (gfor  part x  (holds-code? part (+ depth 1)))))
+    True False))
+
+;; On the slave
+
+(defn filled [text values numbers]
+  "The text with the values of these numbers in their places, and the values
+  that are left."
+  (setv left (lfor  n (range (len values))  :if (not-in n numbers)  n))
+  (defn put [found]
+    (setv n (int (get found 1)))
+    (if (in n numbers)
+      (literal (get values n))
+      (hole (.index left n))))
+  #((.sub HOLE put text) (tuple (gfor  n left  (get values n)))))
+
+(defn literal [value]
+  "What Hy reads as this value; its text will do only for some types."
+  (try
+    (form-text (read-datum value) 0 SOURCE)
+    (except [Misfit]
+      (raise (UnwritableError (+
+        f"{(snippet value)} stands where a macro or special form looks at it, and Hy has no "
+        "notation for it; give it a name first, as in (setv x ~x)"))))))
