@@ -9,6 +9,7 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   collections [deque]
   concurrent.futures [CancelledError]
   logging
+  dpfw [mapping]
   dpfw.errors [MasterClosed]
   dpfw.ports [read-result]
   dpfw.promise [force]
@@ -83,6 +84,28 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
     (for [task tasks]
       (.submit self task))
     (force-all (lfor  task tasks  task.promise)))
+
+  ;; Calls over collections
+
+  (defn map [self f xs #* more-xs  #** options]
+    "See `dpfw-map`."
+    (mapping.map-items self f [xs #* more-xs] #** options))
+
+  (defn map-unordered [self f xs #** options]
+    "See `dpfw-map-unordered`."
+    (mapping.map-unordered self f [xs] #** options))
+
+  (defn reduce [self f xs [initial mapping.NOTHING] #** options]
+    "See `dpfw-reduce`."
+    (mapping.reduce-items self f xs initial #** options))
+
+  (defn map-reduce [self f g xs #** options]
+    "See `dpfw-map-reduce`."
+    (mapping.map-reduce self f g xs #** options))
+
+  (defn for-each [self f xs #** options]
+    "See `dpfw-for-each`."
+    (mapping.for-each self f xs #** options))
 
   (defn close [self]
     "Leave the network. Tasks that are not done end with `MasterClosed`.

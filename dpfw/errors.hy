@@ -74,14 +74,16 @@ and each is also the built-in exception that fits it best::
   (``__cause__``) is a `RemoteTraceback`.
 
   ``type-name`` is the full name of the exception's class on the slave,
-  ``message`` what the exception said there."
+  ``message`` what the exception said there, ``index`` the item that it was
+  about in a call over a collection, from 0."
 
-  (setv type-name None  message None)
+  (setv type-name None  message None  index None)
 
   (defn __str__ [self]
-    (if (is self.message None)
-      (.__str__ (super))
-      self.message)))
+    (setv message (if (is self.message None) (.__str__ (super)) self.message))
+    (if (is self.index None)
+      message
+      f"item {self.index}: {message}")))
 
 (defclass RemoteTraceback [DpfwError]
   "The traceback of a remote as the slave printed it, source lines included.")

@@ -9,17 +9,27 @@ elsewhere:
 - from the top of the remote down to it, there are calls, brackets, and the
   special forms below, in the places of them that are evaluated for a value;
 - no macro of the user's, and nothing that may define one, comes before it;
-- no `locals`, `eval` or the like stands in a function around it."
+- no `locals`, `eval` or the like stands in a function around it.
+
+What comes before is what Hy compiles before, which is not always what stands to
+the left."
 
 (import
   builtins
   hy.models [Dict Expression Keyword List Sequence Set Symbol Tuple]
-  dpfw.remote [HOLE])
+  dpfw.remote [HOLE hole-name])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   DEFINING #{"defmacro" "defreader" "require" "eval_when_compile" "eval_and_compile" "do_mac"}
-  NOSY #{"locals" "vars" "dir" "eval" "exec"}
+  NOSY #{"locals" "vars" "dir" "eval" "exec" "py" "pys"}
+  ; What Hy's own macros expand to can be a macro of the user's.
+  EXPANSIONS {
+    "when" ["if" "do"]  "cond" ["if"]  "let" ["do"]
+    "+=" ["+"]  "-=" ["+"]  "<<=" ["+"]  ">>=" ["+"]  "*=" ["*"]  "/=" ["*"]  "//=" ["*"]
+    "**=" ["**"]  "|=" ["|"]  "&=" ["&"]  "@=" ["@"]}
+  ; With one operand, they are that operand.
+  TRANSPARENT ["*" "|" "&" "@" "and" "or"]
   BRACKETS #(List Tuple Set Dict))
 
 
@@ -61,7 +71,7 @@ elsewhere:
 
   (defn look-at-hole [self n evaluated]
     (.add (get self.functions -1) n)
-    (when (or self.defined (not evaluated))
+    (when (or self.defined (not evaluated) (in (hy.mangle (hole-name n)) self.macros))
       (.add self.opaque n)))
 
   (defn look-at-name [self name]
@@ -76,6 +86,9 @@ elsewhere:
     (setv [head #* parts] (or x [None])
           shape (when evaluated (shape-of head)))
     (.look self head evaluated)
+    (when (isinstance head Symbol)
+      (for [name (.get EXPANSIONS (str head) [])]
+        (.look-at-name self (hy.mangle name))))
     ((or shape all-hidden) self parts))
 
   (defn look-at-dotted [self x]
@@ -106,7 +119,7 @@ elsewhere:
   "How to look at what follows this head."
   (cond
     (not (isinstance head Symbol))
-      (when (isinstance head #(Expression Keyword)) all-evaluated)
+      (when (isinstance head #(Expression Keyword)) in-some-order)
     (in (hy.mangle head) builtins._hy_macros)
       (.get SHAPES (str head))
     True
@@ -119,18 +132,34 @@ elsewhere:
   (for [part parts]
     (.look search part True)))
 
+(defn in-some-order [search parts]
+  "Evaluated, but not from left to right."
+  (setv defined search.defined)
+  (all-evaluated search parts)
+  (when (!= search.defined defined)
+    (all-hidden search parts)))
+
 (defn all-hidden [search parts]
   (for [part parts]
     (.look search part False)))
 
 (defn statements [search parts [value True]]
-  "Only the last gives a value, if any does. A hole elsewhere has no effect, but
-  the first string of a function would be its docstring."
+  "Only the last gives a value, if any does."
   (for [[n part] (enumerate parts 1)]
-    (cond
-      (and value (= n (len parts))) (.look search part True)
-      (headed? part ["do" "let"]) (block search part)
-      True (.look search part (is (hole-number part) None)))))
+    (if (and value (= n (len parts)))
+      (.look search part True)
+      (statement search part))))
+
+(defn statement [search x]
+  "A hole that is a statement has no effect, but the first string of a function
+  would be its docstring."
+  (cond
+    (headed? x ["do" "let"])
+      (block search x)
+    (and (headed? x TRANSPARENT) (= (len x) 2))
+      (.look search x False)
+    True
+      (.look search x (is (hole-number x) None))))
 
 (defn block [search form]
   "Statements among statements."
@@ -139,13 +168,16 @@ elsewhere:
   ((if (= head 'do) statements (bracketed in-turn)) search parts False))
 
 (defn in-turn [search parts]
-  "A target, then its value, and so on."
-  (for [[n part] (enumerate parts)]
-    (.look search part (= (% n 2) 1))))
+  "A target, then its value, and so on. Before a target may be a keyword."
+  (setv target True)
+  (for [part parts]
+    (.look search part (not target))
+    (unless (and target (in part [:chain :async]))
+      (setv target (not target)))))
 
 (defn first-hidden [search parts]
   (all-hidden search (cut parts 1))
-  (all-evaluated search (cut parts 1 None)))
+  (in-some-order search (cut parts 1 None)))
 
 (defn clauses [search parts]
   "Of a loop: targets and what they go through, ``:if``, ``:setv``, ``:do``."
@@ -166,7 +198,14 @@ elsewhere:
       (all-hidden search parts))))
 
 (defn resources [search parts]
-  ((if (= (len parts) 1) all-evaluated in-turn) search parts))
+  (setv alone (if (in :async (cut parts 1)) 2 1))
+  ((if (= (len parts) alone) all-evaluated in-turn) search parts))
+
+(defn for-loop [search parts]
+  "Its ``else`` is compiled before its body."
+  (when (headed? (get (or parts [None]) -1) ["else"])
+    (.look search (get parts -1) False))
+  ((bracketed clauses) search parts))
 
 (defn comprehension [n]
   "Clauses, then so many values."
@@ -187,15 +226,21 @@ elsewhere:
     (all-hidden search parts)))
 
 (defn attempt [search parts]
-  (for [part parts]
-    (cond
-      (headed? part ["except" "except*"]) (do
-        (all-hidden search (cut part 1 2))
-        (statements search (cut part 2 None)))
-      (headed? part ["else" "finally"])
-        (statements search (cut part 1 None))
-      True
-        (.look search part (is (hole-number part) None)))))
+  (if (any (map handler? parts))
+    (for [part parts]
+      (cond
+        (headed? part ["except" "except*"]) (do
+          (all-hidden search (cut part 1 2))
+          (statements search (cut part 2 None)))
+        (headed? part ["else" "finally"])
+          (statements search (cut part 1 None))
+        True
+          (.look search part True)))
+    ; It is no more than a `do`.
+    (all-hidden search parts)))
+
+(defn handler? [x]
+  (and (headed? x ["except" "except*" "finally"]) (> (len x) 1)))
 
 (defn test-and-statements [search parts]
   (all-evaluated search (cut parts 1))
@@ -203,9 +248,11 @@ elsewhere:
 
 (setv SHAPES {
   #** (dict.fromkeys
-    (.split (+ "+ - * / // % ** << >> & | ^ bnot @ = != < <= > >= and or not in not-in "
-      "if cond get cut return yield raise unpack-iterable unpack-mapping"))
+    (.split (+ "+ - * / // % << >> & | ^ bnot @ = != < <= > >= and or not in not-in "
+      "if cond cut return yield raise unpack-iterable unpack-mapping"))
     all-evaluated)
+  "**" in-some-order
+  "get" in-some-order
   #** (dict.fromkeys
     (.split "setx += -= *= /= //= %= **= <<= >>= &= |= ^= @=") first-hidden)
   "setv" in-turn
@@ -213,7 +260,7 @@ elsewhere:
   "when" test-and-statements
   "while" test-and-statements
   "let" (bracketed in-turn)
-  "for" (bracketed clauses)
+  "for" for-loop
   "with" (bracketed resources)
   "lfor" (comprehension 1)
   "sfor" (comprehension 1)

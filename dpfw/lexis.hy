@@ -51,6 +51,26 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
 ;; text makes it backtrack over more than one token.
 
 
+(setv PLAIN-TOKEN
+  (re.compile (.replace TOKEN.pattern #[["[^"\\\n\r]*"]] #[["[^"]*"]]) re.VERBOSE))
+;; The same in a text without escapes and line ends, where it takes a quarter of
+;; the time for strings.
+
+
+(defn tokens-of [text]
+  "The words of a text."
+  (setv plain (not (or
+    (<= 0 (str.find text "\n") (- (len text) 2))
+    (in "\\" text)
+    (in "\r" text))))
+  (.findall (if plain PLAIN-TOKEN TOKEN) text))
+
+
+(defclass Plain [str]
+  "A str of nothing but letters and digits, which a writer of a registered type
+  may use: as it can be long, nobody looks for what needs an escape.")
+
+
 (setv
   REAL r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|Inf|NaN)"
   ;; An int, hexadecimal, a float, a complex number.
@@ -105,6 +125,10 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
   ;; JSON's escapes mean the same in Hy, apart from two that this function does
   ;; not emit: \/ and pairs of surrogates.
   (printable (encode-basestring s)))
+
+
+(defn plain-text [s]
+  (+ "\"" s "\""))
 
 
 (defn printable [text]

@@ -12,7 +12,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (import
   atexit
   threading
+  dpfw.capture [with-variables]
   dpfw.dispatch [Master]
+  dpfw.mapping [NOTHING]
   dpfw.ports [read write read-object write-object read-result]
   dpfw.promise [force])
 (eval-when-compile (require hyrule.control [unless]))
@@ -137,6 +139,121 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (.close master)))
 
 
+
+;; Calls over collections
+
+(defn dpfw-map [f xs #* more-xs  [chunk-size None] [retries 0] [progress False]]
+  "The list of ``(f x …)`` for each x of ``xs``, and of further collections side
+  by side, in their order, as far as the shortest goes; by all slaves. ::
+
+    (dpfw-map '(fn [x] (* x x)) (range 5))  ; => [0 1 4 9 16]
+    (dpfw-map '(fn [a b] (+ a b)) [1 2] [10 20])  ; => [11 22]
+
+  ``f`` is a procedure, quoted, or its text; it may be a name that the slaves
+  know. Items and results are data, as for `write`.
+
+  They travel in chunks of ``chunk-size`` items, or of as many as take a slave
+  some 50 ms, found by measurement. What is no list, tuple or range is read only
+  as far as slaves have use for it. ``retries`` is how often a chunk whose slave
+  is lost may run again, and ``progress`` says whether to show a bar, which needs
+  tqdm.
+
+  When an item fails, nothing more is begun, and the error is raised: that of
+  the first item, in order, that failed. A `RemoteError` has the item's ``index``,
+  from 0, which its message shows."
+  (.map (default-master) f xs #* more-xs
+    :chunk-size chunk-size :retries retries :progress progress))
+
+(defn dpfw-map-unordered [f xs * [chunk-size None] [retries 0] [progress False]]
+  "Yield ``(f x)`` for each x, as the results come, while the items are read as
+  far as slaves have use for them. Options and errors as in `dpfw-map`. ::
+
+    (sum (dpfw-map-unordered '(fn [x] (* x x)) (range 5)))  ; => 30
+
+  A generator: closing it ends what still runs."
+  (.map-unordered (default-master) f xs
+    :chunk-size chunk-size :retries retries :progress progress))
+
+(defn dpfw-reduce [f xs [initial NOTHING] * [chunk-size None] [retries 0] [progress False]]
+  "What `functools.reduce` gives, for an associative f; it need not be
+  commutative. Options and errors as in `dpfw-map`. ::
+
+    (dpfw-reduce '(fn [a b] (+ a b)) [\"a\" \"b\" \"c\"])  ; => \"abc\"
+    (dpfw-reduce 'max [] 0)  ; => 0
+
+  Raises `TypeError` when there is no item and no ``initial``."
+  (.reduce (default-master) f xs initial
+    :chunk-size chunk-size :retries retries :progress progress))
+
+(defn dpfw-map-reduce [f g xs * [chunk-size None] [retries 0] [progress False]]
+  "Reduce, with an associative g, what f makes of each item; nothing in between
+  leaves the slaves but a value for each chunk. Options and errors as in
+  `dpfw-map`. ::
+
+    (dpfw-map-reduce 'len '(fn [a b] (+ a b)) [\"one\" \"three\"])  ; => 8"
+  (.map-reduce (default-master) f g xs
+    :chunk-size chunk-size :retries retries :progress progress))
+
+(defn dpfw-for-each [f xs * [chunk-size None] [retries 0] [progress False]]
+  "Call f for each item, for its effects on the slaves; returns None. Options and
+  errors as in `dpfw-map`."
+  (.for-each (default-master) f xs
+    :chunk-size chunk-size :retries retries :progress progress))
+
+
+;; Macros over them
+
+(defmacro plet [bindings #* body]
+  "Evaluate forms on slaves, side by side, and then the body here, with their
+  results bound to the names. ::
+
+    (setv n 10)
+    (plet [a (* n n)
+           b (+ n n)]
+      [a b])  ; => [100 20]
+
+  The variables that a form uses are sent along, by value. Those of functions
+  have to be data, else `UnwritableError` says which is not; of the module's, only
+  data are sent, and functions and modules are the slave's own."
+  (when (or (not (isinstance bindings hy.models.List)) (% (len bindings) 2))
+    (raise (TypeError "plet needs a list of names and forms: (plet [a form  b form] body …)")))
+  (setv
+    names (cut bindings None None 2)
+    forms (cut bindings 1 None 2)
+    results (hy.gensym "results"))
+  `(let [~results (hy.I.dpfw/master.side-by-side
+           [~@(gfor  form forms  `#('~form (fn [] ~form)))])
+         ~@(gfor  [n name] (enumerate names)  x [name `(get ~results ~n)]  x)]
+     ~@body))
+
+(defmacro pfor [binding #* body]
+  "The list of what the body gives for each item, by all slaves; see `dpfw-map`,
+  and `plet` for the variables that the body uses. ::
+
+    (setv n 10)
+    (pfor [x [1 2 3]] (* n x))  ; => [10 20 30]
+    (pfor [[k v] (.items {\"a\" 1})] f\"{k}{v}\")  ; => [\"a1\"]"
+  (when (or (not (isinstance binding hy.models.List)) (!= (len binding) 2))
+    (raise (TypeError "pfor needs a name and a collection: (pfor [x xs] body …)")))
+  (setv
+    [target xs] binding
+    item (hy.gensym "item")
+    procedure (if (isinstance target hy.models.Symbol)
+      `(fn [~target] ~@body)
+      `(fn [~item] (setv ~target ~item) ~@body)))
+  `(hy.I.dpfw/master.for-all '~procedure ~procedure ~xs))
+
+(defn side-by-side [forms]
+  "The results of ``[form procedure]`` pairs: what `plet` stands for."
+  (dpfw-parallel (lfor
+    [form procedure] forms
+    [`(fn [dpfw-i dpfw-o] ~(with-variables form procedure)) read-result])))
+
+(defn for-all [form procedure xs]
+  "What `pfor` stands for."
+  (dpfw-map (with-variables form procedure) xs))
+
+
 ; Ends the slaves that were launched, and waits for them, before Python goes.
 (atexit.register dpfw-close)
 
@@ -144,4 +261,6 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-kill dpfw-close
-  read-result read write read-object write-object Master])
+  dpfw-map dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
+  read-result read write read-object write-object Master]
+  :macros [plet pfor])

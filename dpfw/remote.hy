@@ -18,7 +18,7 @@ have a call there instead, ``holes`` knows."
   dpfw.errors [UnwritableError]
   dpfw.forms [SOURCE form-text unwritable]
   dpfw.lexis [MAX-DEPTH Misfit snippet]
-  dpfw.sexp [ATOMS datum-text read-datum])
+  dpfw.sexp [ATOMS datum-text read-datum write-datum])
 
 (setv
   PREFIX "value$"
@@ -39,10 +39,11 @@ have a call there instead, ``holes`` knows."
 
 
 (defclass Datum []
-  "Stands in a form for a value that is data, even if it is, or holds, models."
+  "Stands in a form for a value that is data, even if it is, or holds, models.
+  Raises `UnwritableError` if it has no s-expression."
 
   (defn __init__ [self value]
-    (setv self.value value)))
+    (setv self.text (write-datum value))))
 
 
 (defn hole-name [n]
@@ -78,10 +79,12 @@ have a call there instead, ``holes`` knows."
 (defn lifting [values]
   "How to write a form whose data are appended to ``values``, as texts."
 
-  (defn lifted [x depth forms]
-    (setv write (.get ATOMS (type x)))
-    (.append values (if write (write x) (datum-text x 1)))
+  (defn beside [text]
+    (.append values text)
     (hole (- (len values) 1)))
+
+  (defn lifted [x depth forms]
+    (beside (datum-text x 1)))
 
   (defn unless-code [write]
     (fn [x depth forms]
@@ -91,7 +94,7 @@ have a call there instead, ``holes`` knows."
    #** FIXED
    #** (dict.fromkeys RAW lifted)
    #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
-   Datum (fn [x depth forms] (lifted x.value depth forms))
+   Datum (fn [x depth forms] (beside x.text))
    object lifted})
 
 (defn holds-code? [x [depth 0]]
@@ -119,10 +122,18 @@ have a call there instead, ``holes`` knows."
       (hole (.index left n))))
   #((.sub HOLE put text) (tuple (gfor  n left  (get values n)))))
 
+(defn quoted [x depth forms]
+  (+ "'" (form-text x depth SOURCE)))
+
+(setv LITERAL {
+  #** SOURCE
+  ; A model that is data.
+  #** (dfor  cls SOURCE  :if (and (issubclass cls Object) (is-not cls Keyword))  cls quoted)})
+
 (defn literal [value]
   "What Hy reads as this value; its text will do only for some types."
   (try
-    (form-text (read-datum value) 0 SOURCE)
+    (form-text (read-datum value) 0 LITERAL)
     (except [Misfit]
       (raise (UnwritableError (+
         f"{(snippet value)} stands where a macro or special form looks at it, and Hy has no "

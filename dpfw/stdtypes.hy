@@ -8,6 +8,10 @@ A module is imported when the first value of its types is met: `import dpfw`
 should not wait for decimal, zoneinfo and the like. The functions take nothing
 but what the writers make; that a text is short must mean that its value is."
 
+(import
+  sys
+  dpfw.lexis [Plain])
+
 
 (defn only [type x]
   (when (is-not (. x __class__) type)
@@ -92,6 +96,42 @@ but what the writers make; that a text is short must mean that its value is."
   x)
 
 
+;; * Arrays: the bytes of the items, the lowest first, in hexadecimal
+
+(setv NUMERIC "bBhHiIlLqQfd")  ; of Python's type codes
+
+
+(defn write-array [x]
+  (numeric x.typecode)
+  [x.typecode x.itemsize (Plain (.hex (.tobytes (little-endian x))))])
+
+
+(defn read-array [cls typecode itemsize text]
+  (setv x (cls (numeric typecode)))
+  (when (!= x.itemsize itemsize)
+    (raise (ValueError f"items of type {typecode} have {x.itemsize} bytes here, not {itemsize}")))
+  (setv data (bytes.fromhex (only str text)))
+  (when (!= (.hex data) text)
+    (raise (ValueError "bytes are written as pairs of hexadecimal digits in lower case")))
+  (.frombytes x data)
+  (little-endian x))
+
+
+(defn numeric [typecode]
+  (when (not-in (only str typecode) NUMERIC)
+    (raise (ValueError f"no numbers have the type code {typecode}")))
+  typecode)
+
+
+(defn little-endian [x]
+  "The array with the bytes of each item in that order; or, of one that has them
+  so, with the bytes in the order of this machine."
+  (when (= sys.byteorder "big")
+    (setv x (cut x))
+    (.byteswap x))
+  x)
+
+
 ;; * The table
 
 (setv ROWS [
@@ -116,7 +156,8 @@ but what the writers make; that a text is short must mean that its value is."
     (fn [cls items [maxlen None]] (cls (only list items) maxlen)))
   #("collections" "Counter" (fn [x] [(dict x)]) (fn [cls x] (cls (only dict x))))
   #("collections" "OrderedDict" (fn [x] [(list (.items x))]) read-items)
-  #("uuid" "UUID" write-uuid read-uuid)])
+  #("uuid" "UUID" write-uuid read-uuid)
+  #("array" "array" write-array read-array)])
 
 
 (setv

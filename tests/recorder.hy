@@ -142,6 +142,8 @@ recordings are equal and a reader can check the proofs."
     (.connect master host port)
     (setv task master.make-task)
     (force (task "(fn [i o] (+ 2 3))" read-result))
+    (setv x 21)
+    (force (task `(fn [i o] (* 2 ~x)) read-result))
     (force (task "(fn [i o] (write (* 2 (read i)) o) \"done\")" ask))
     (force (task "(fn [i o] (sum (map int i)))" give-all))
     (force (task "(fn [i o] (.write o \"no line\") (len (list i)))" (fn [i o] (.read i 7))))

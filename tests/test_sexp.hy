@@ -5,6 +5,7 @@ model as an equal model, and no text does more than denote a value or fail.
 it takes NaN for the same as NaN."
 
 (import
+  array [array]
   collections [Counter OrderedDict defaultdict deque namedtuple]
   concurrent.futures [ThreadPoolExecutor]
   datetime
@@ -54,6 +55,7 @@ it takes NaN for the same as NaN."
     (in t [datetime.datetime time]) (and (= (str a) (str b)) (= a.fold b.fold) (same a.tzinfo b.tzinfo))
     (is t timezone) (= (.__getinitargs__ a) (.__getinitargs__ b))
     (is t UUID) (and (= a b) (is a.is-safe b.is-safe))
+    (is t array) (and (= a.typecode b.typecode) (= (.tobytes a) (.tobytes b)))
     (or (in t [list tuple]) (issubclass t Sequence)) (same-parts a b)
     True (= a b))))
 
@@ -140,7 +142,10 @@ it takes NaN for the same as NaN."
     (st.dates) (st.timedeltas)
     (st.builds uuid (st.uuids) (st.sampled-from (list SafeUUID)))
     (st.builds range (st.integers) (st.integers) (st.integers 1 9))
-    (st.builds bytearray (st.binary))))
+    (st.builds bytearray (st.binary))
+    (st.builds array (st.sampled-from "bhilq") (st.lists (st.integers -128 127)))
+    (st.builds array (st.sampled-from "BHILQ") (st.lists (st.integers 0 255)))
+    (st.builds array (st.sampled-from "fd") (st.lists (st.floats :width 32)))))
 
 
 (setv keys (.filter atoms hashable))
@@ -459,7 +464,7 @@ it takes NaN for the same as NaN."
 (defn [(given (st.lists :max-size 9 (st.sampled-from [
         "(" ")" "[" "]" "{" "}" "#(" "#{" "'" "`" "~" "~@" "#*" "#^" " " " " " " "\n" "\"a\"" "b\"\"" "5" "-1.5" "0x1f"
         "NaN" "1e999" "None" "True" ":k" "sym" "a.b" ".." "Fraction" "Decimal" "datetime" "timezone" "timedelta"
-        "ZoneInfo" "frozenset" "bytearray" "range" "slice" "deque" "Counter" "OrderedDict" "UUID" "date" "time"
+        "ZoneInfo" "frozenset" "bytearray" "range" "slice" "deque" "Counter" "OrderedDict" "UUID" "array" "date" "time"
         "(range " "(deque []" "(bytearray " "99999999999999999999" "#String(" "#FString(" "#FComponent(" "f\"{x}\""])))
       (examples 600)]
     test-any-tokens [tokens]
@@ -484,6 +489,7 @@ it takes NaN for the same as NaN."
       ["{1 2 1 3}" 1 9] ["{1}" 1 3] ["#{1 1}" 1 6] ["#{1 True}" 1 9] ["#{[]}" 1 5] ["{{} 1}" 1 6]
       ["(Fraction 1 0)" 1 14] ["(Fraction 2 4)" 1 14] ["(Fraction 1.0 2)" 1 16] ["(nobody 1)" 1 2] ["(+ 1 2)" 1 2] ["()" 1 2]
       ["(bytearray 99999999999999)" 1 26] ["(bytearray 5)" 1 13] ["(frozenset [1])" 1 15] ["(deque \"ab\")" 1 12] ["(Decimal 5)" 1 11] ["(range 1 2 0)" 1 13] ["(deque [] -1)" 1 13] ["(Decimal \"x\")" 1 13] ["(slice 1 2)" 1 11]
+      ["(array \"u\" 4 \"\")" 1 16] ["(array \"q\" 4 \"\")" 1 16] ["(array \"q\" 8 \"00\")" 1 18] ["(array \"b\" 1 \"0A\")" 1 18] ["(array \"b\" 1 \"0 1\")" 1 19] ["(array \"bh\" 1 \"\")" 1 17] ["(array \"b\" 1 [0])" 1 17]
       ["(ZoneInfo \"../../etc/passwd\")" 1 29] ["(ZoneInfo \"No/Where\")" 1 21] ["(datetime 2024 13 1 0 0 0 0)" 1 28] ["(timedelta 1.5 0 0)" 1 19]
       ["[1 2 -- 3]" 1 6] ["[1 2 1.2.3 4]" 1 6] ["1e" 1 1] ["0x" 1 1] ["-" 1 1] ["--1" 1 1] ["inf" 1 1] ["nan" 1 1] ["-nan" 1 1] ["j" 1 1]
       ["ab\"c\"" 1 1] ["1\"a\"" 1 1] ["; a comment" 1 1] ["~x" 1 1] ["`x" 1 1] ["#*x" 1 1]

@@ -1,0 +1,51 @@
+"How many items a chunk has, by what those before it took.
+
+A chunk should take long enough that the way to the slave and back is nothing
+beside it, and be short enough that the slaves end together. The first has one
+item, since nobody knows what an item costs."
+
+(import
+  math [ceil])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  TARGET 0.05     ; seconds that a chunk should take on a slave
+  LEAST 0.002     ; seconds that are long beside a round trip
+  GROWTH 16       ; a chunk has at most so many times the items of one that was done
+  SHARES 4        ; so many more chunks of this size could each slave still have
+  SHORTEST 1e-8)  ; seconds for an item, where the clock shows none
+
+
+(defclass Pace []
+  "The sizes of chunks: ``fixed`` items, or by measurement. ``total`` is the
+  number of all items, or None where nobody knows it."
+
+  (defn __init__ [self [fixed None] [total None]]
+    (when (and (is-not fixed None) (not (and (isinstance fixed int) (> fixed 0))))
+      (raise (ValueError f"the chunk size is {fixed !r}; give a number of items, at least 1")))
+    (setv
+      self.fixed fixed
+      self.total total
+      self.cost None     ; seconds for an item, lately
+      self.largest 0))   ; items in a chunk that was done
+
+  (defn size [self taken slaves]
+    "Of the next chunk, when so many items are taken already."
+    (cond
+      self.fixed self.fixed
+      (is self.cost None) 1
+      True (min (.wanted self taken slaves) (* GROWTH self.largest))))
+
+  (defn wanted [self taken slaves]
+    (setv n (/ TARGET self.cost))
+    (unless (is self.total None)
+      ; Towards the end, ever smaller ones keep the slaves level.
+      (setv share (/ (- self.total taken) (* SHARES slaves))
+            n (min n (max share (/ LEAST self.cost)))))
+    (max 1 (ceil n)))
+
+  (defn note [self items seconds]
+    "A chunk of so many items took so long."
+    (setv cost (max (/ seconds items) SHORTEST)
+          self.cost (if (is self.cost None) cost (/ (+ self.cost cost) 2))
+          self.largest (max self.largest items))))
