@@ -186,12 +186,11 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   (defn begin-next [self slave connection [task None]]
     "Send a slave its next task, this one or the first in line; returns it, or
     None when there is none or the slave is lost."
-    (while (not (.gone self slave connection))
+    (while True
       (setv task (or task (.take-task self slave connection)))
-      (unless task
-        ; If it hung up just before it was counted as idle, nobody noticed.
-        (.gone self slave connection)
-        (return None))
+      ; Also of one that is idle now: if it hung up just before, nobody noticed.
+      (when (or (.gone self slave connection) (not task))
+        (break))
       (try
         (when (.begin task connection self.lookout)
           (return task))

@@ -47,13 +47,26 @@
     "End with this result, unless the promise has ended before."
     (try
       (.set-result self result)
+      (setv self.stop None)  ; which refers to the task, and so to this promise
       (except [InvalidStateError])))
 
   (defn fail [self error]
     "End with this error, unless the promise has ended before."
     (try
       (.set-exception self error)
+      (setv self.stop None)
       (except [InvalidStateError])))
+
+  (defn result [self [timeout None]]
+    "As of any `Future`. Raises `TimeoutError` when there is none in so many
+    seconds."
+    (when (and (is timeout None) (not (.done self)))
+      ; The lock that a Future's waiters share makes each of them wait twice.
+      (setv gate (threading.Lock))
+      (.acquire gate)
+      (.add-done-callback self (fn [_] (.release gate)))
+      (.acquire gate))
+    (.result (super) timeout))
 
   (defn __await__ [self]
     (import asyncio)  ; takes 0.1 s, and few need it

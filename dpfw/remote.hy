@@ -23,11 +23,8 @@ have a call there instead, ``holes`` knows."
 (setv
   PREFIX "value$"
   HOLE (re.compile r"\(value\$(0|[1-9][0-9]{0,8})\)")
-  RAW [(type None) bool int float complex str bytes]
   CONTAINERS [list tuple set dict]
-  PLAIN (frozenset ATOMS)
-  ; Hy looks for the end of an f-string inside it: what is in there stays.
-  FIXED {FString (fn [x depth forms] ((get SOURCE FString) x depth SOURCE))})
+  PLAIN (frozenset ATOMS))
 
 
 (defclass Remote []
@@ -70,32 +67,16 @@ have a call there instead, ``holes`` knows."
 
 (defn remote-of [form]
   (setv values []
-        text (form-text form 0 (lifting values)))
+        forms (Lifting LIFTING)
+        forms.beside values
+        text (form-text form 0 forms))
   (if (= (.count text PREFIX) (len values))
     (Remote text values)
     ; Someone has such names of his own.
     (Remote (form-text form 0 SOURCE))))
 
-(defn lifting [values]
-  "How to write a form whose data are appended to ``values``, as texts."
-
-  (defn beside [text]
-    (.append values text)
-    (hole (- (len values) 1)))
-
-  (defn lifted [x depth forms]
-    (beside (datum-text x 1)))
-
-  (defn unless-code [write]
-    (fn [x depth forms]
-      ((if (holds-code? x) write lifted) x depth forms)))
-
-  {#** SOURCE
-   #** FIXED
-   #** (dict.fromkeys RAW lifted)
-   #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
-   Datum (fn [x depth forms] (beside x.text))
-   object lifted})
+(defclass Lifting [dict]
+  "How to write a form; the texts of its data are appended to ``beside``.")
 
 (defn holds-code? [x [depth 0]]
   "Are there models in this container? A keyword is data and model alike."
@@ -108,6 +89,27 @@ have a call there instead, ``holes`` knows."
       (not (<= (set (map type x)) PLAIN))
       (any (gfor  part x  (holds-code? part (+ depth 1)))))
     True False))
+
+(defn beside [text forms]
+  (.append forms.beside text)
+  (hole (- (len forms.beside) 1)))
+
+(defn lifted [x depth forms]
+  (beside (datum-text x 1) forms))
+
+(defn unless-code [write]
+  (fn [x depth forms]
+    ((if (holds-code? x) write lifted) x depth forms)))
+
+(setv LIFTING {
+  #** SOURCE
+  #** (dict.fromkeys [(type None) bool int float complex str bytes] lifted)
+  #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
+  Datum (fn [x depth forms] (beside x.text forms))
+  ; Hy looks for the end of an f-string inside it: what is in there stays.
+  FString (fn [x depth forms] ((get SOURCE FString) x depth SOURCE))
+  object lifted})
+
 
 ;; On the slave
 

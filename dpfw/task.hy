@@ -14,7 +14,8 @@
   dpfw.errors [SlaveLost TaskTimeout WireError]
   dpfw.failure [remote-error]
   dpfw.ports [Inlet Outlet make-ports]
-  dpfw.promise [Promise])
+  dpfw.promise [Promise]
+  dpfw.wire [framed])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -25,7 +26,8 @@
 
 
 (defclass Task []
-  "What a slave is sent, the local procedure, and the promise of its result.
+  "The frames that a slave is sent, the local procedure, and the promise of its
+  result.
 
   ``slave`` is the one that it must run on, or None; ``timeout`` is in seconds,
   or None; ``retries`` is how often it may still run again when its slave is
@@ -54,7 +56,7 @@
       (setv self.connection None)
       (return False))
     (try
-      (.send-together connection #* self.frames)
+      (.send-whole connection self.frames)
       (except [BaseException]
         (.leave self)
         (.waiting self.promise)
@@ -241,18 +243,19 @@
 
 
 (defn task-frames [remote limit]
-  "What a slave is sent for a `Remote`, as pairs of a kind and a payload of at
-  most ``limit`` bytes."
-  (setv frames [#("task" (.encode remote.text))])
-  (when remote.values
-    (.insert frames 0 #("values" (.encode (.join "\n" remote.values)))))
-  (for [[kind payload] frames]
-    (when (> (len payload) limit)
-      (raise (OverflowError (+
-        f"the remote's {(if (= kind "task") "text takes" "values take")} {(len payload)} bytes "
-        f"and a frame at most {limit}; set DPFW_FRAME_LIMIT on both ends, or have the local "
-        "procedure send data by write-object")))))
-  frames)
+  "What a slave is sent for a `Remote`, as bytes, with at most ``limit`` in the
+  payload of a frame."
+  (setv frames (framed "task" (within limit (.encode remote.text) "text takes")))
+  (if remote.values
+    (+ (framed "values" (within limit (.encode (.join "\n" remote.values)) "values take")) frames)
+    frames))
+
+(defn within [limit payload what]
+  (when (> (len payload) limit)
+    (raise (OverflowError (+
+      f"the remote's {what} {(len payload)} bytes and a frame at most {limit}; set DPFW_FRAME_LIMIT "
+      "on both ends, or have the local procedure send data by write-object"))))
+  payload)
 
 (defn sent? [connection kind tries]
   "Send an empty frame, unless the connection is full of what the remote does

@@ -237,12 +237,9 @@ without meaning, so it ends the connection."
     "Send one frame. ``payload`` is bytes, or a memoryview of bytes."
     (.send-bytes self (header kind payload) payload))
 
-  (defn send-together [self #* frames]
-    "Send frames, each a kind and its payload, with nothing between them."
-    (setv [#* before [kind payload]] frames)
-    (.send-bytes self
-      (+ (.join b"" (gfor  [k p] before  (+ (header k p) p))) (header kind payload))
-      payload))
+  (defn send-whole [self frames]
+    "Send frames, header and all, as `framed` makes them."
+    (.send-bytes self frames b""))
 
   (defn send-line [self line]
     "Send one line of the handshake, a str without its line feed."
@@ -307,6 +304,12 @@ without meaning, so it ends the connection."
 
 (defn header [kind payload]
   (.encode f"({kind} {(len payload)})\n"))
+
+(defn framed [kind payload]
+  "A whole frame, as bytes. ::
+
+    (framed \"end\" b\"5\")  ; => b\"(end 1)\\n5\""
+  (+ (header kind payload) payload))
 
 (defn polled [sock events]
   "Does poll(2) report any of these events, or an error, at this moment?"

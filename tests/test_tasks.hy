@@ -383,7 +383,7 @@
   (defn break-off [#* frames]
     (.set sent)
     (raise (KeyboardInterrupt)))
-  (.setattr monkeypatch connection "send_together" break-off)
+  (.setattr monkeypatch connection "send_whole" break-off)
   (let-go)
   (assert (isinstance (.exception waiting WAIT) KeyboardInterrupt) waiting)
   (for [p busy]
