@@ -14,7 +14,7 @@ have a call there instead, ``holes`` knows."
 
 (import
   re
-  hy.models [FString Keyword Object]
+  hy.models [Expression FString Keyword Object]
   dpfw.errors [UnwritableError]
   dpfw.forms [SOURCE form-text unwritable]
   dpfw.lexis [MAX-DEPTH Misfit snippet]
@@ -66,17 +66,28 @@ have a call there instead, ``holes`` knows."
           "cannot write the remote: the stack is too deep here") :from None)))))
 
 (defn remote-of [form]
-  (setv values []
-        forms (Lifting LIFTING)
-        forms.beside values
-        text (form-text form 0 forms))
-  (if (= (.count text PREFIX) (len values))
-    (Remote text values)
-    ; Someone has such names of his own.
-    (Remote (form-text form 0 SOURCE))))
+  ; Models never change, so one that is sent again need not be written again.
+  (setv written (getattr form "dpfw_remote" None))
+  (when written
+    (return written))
+  (setv forms (Lifting LIFTING)
+        text (form-text form 0 forms)
+        remote (if (= (.count text PREFIX) (len forms.beside))
+          (Remote text forms.beside)
+          ; Someone has such names of his own.
+          (Remote (form-text form 0 SOURCE))))
+  (when (and (is (type form) Expression) (not forms.beside) (not forms.mutable))
+    (setv form.dpfw-remote remote))
+  remote)
 
 (defclass Lifting [dict]
-  "How to write a form; the texts of its data are appended to ``beside``.")
+  "How to write a form. The texts of its data are appended to ``beside``;
+  ``mutable`` says whether lists or the like stand in it as code."
+
+  (defn __init__ [self table]
+    (.__init__ (super) table)
+    (setv self.beside []
+          self.mutable False)))
 
 (defn holds-code? [x [depth 0]]
   "Are there models in this container? A keyword is data and model alike."
@@ -99,7 +110,11 @@ have a call there instead, ``holes`` knows."
 
 (defn unless-code [write]
   (fn [x depth forms]
-    ((if (holds-code? x) write lifted) x depth forms)))
+    (if (holds-code? x)
+      (do
+        (setv forms.mutable True)
+        (write x depth forms))
+      (lifted x depth forms))))
 
 (setv LIFTING {
   #** SOURCE

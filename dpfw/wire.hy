@@ -21,6 +21,7 @@ without meaning, so it ends the connection."
   re
   select
   socket
+  sys
   threading
   time
   dpfw.errors [SettingError WireError])
@@ -36,7 +37,9 @@ without meaning, so it ends the connection."
   DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
   LOWEST-LIMIT MAX-DATA            ; room for any description of an error
   CHUNK 65536               ; bytes asked of the socket at once
-  HANG-UP (getattr select "POLLRDHUP" select.POLLHUP))
+  HANG-UP (getattr select "POLLRDHUP" select.POLLHUP)
+  TCP-STATE (when (= sys.platform "linux") socket.TCP-INFO)  ; its first byte
+  ESTABLISHED 1)  ; neither end has hung up
 
 
 (defn frame-limit []
@@ -283,7 +286,7 @@ without meaning, so it ends the connection."
 
   (defn hung-up [self]
     "Has the other end closed its side?"
-    (or self.aborted (polled self.sock HANG-UP)))
+    (or self.aborted (hung-up? self.sock)))
 
   (defn abort [self]
     "End the connection now, waking any thread that waits in it. Idempotent;
@@ -310,6 +313,14 @@ without meaning, so it ends the connection."
 
     (framed \"end\" b\"5\")  ; => b\"(end 1)\\n5\""
   (+ (header kind payload) payload))
+
+(defn hung-up? [sock]
+  ; Asked for each task. The socket option answers without letting go of the
+  ; interpreter, for which another thread may be waiting.
+  (try
+    (!= (get (.getsockopt sock socket.IPPROTO-TCP TCP-STATE 1) 0) ESTABLISHED)
+    (except [[OSError TypeError]]  ; closed, no TCP, or a system that does not tell
+      (polled sock HANG-UP))))
 
 (defn polled [sock events]
   "Does poll(2) report any of these events, or an error, at this moment?"
