@@ -20,14 +20,15 @@ the error is raised."
 
 
 (defn map-chunk [f columns o]
-  "Write the list of ``(f x …)`` for the items in the columns."
+  "Write the list of ``(f x …)`` for the items in the columns, which are read
+  here, since the time for that counts."
   (timed (fn []
-    (write-results (mapped f columns o) o))))
+    (write-results (mapped f (columns) o) o))))
 
 (defn each-chunk [f columns o]
   "Call f for each item, and keep nothing."
   (timed (fn []
-    (setv [items] columns  place 0)
+    (setv [items] (columns)  place 0)
     (with-place o (fn [] place) (fn []
       (nonlocal place)
       (for [[place x] (enumerate items)]
@@ -37,13 +38,13 @@ the error is raised."
 (defn reduce-chunk [f columns o]
   "Write the one value that f makes of the items, in a list."
   (timed (fn []
-    (setv [items] columns)
+    (setv [items] (columns))
     (write-results [(reduced f items o)] o (- (len items) 1)))))
 
 (defn map-reduce-chunk [f g columns o]
   "The same with g, of what f makes of each item."
   (timed (fn []
-    (setv items (mapped f columns o))
+    (setv items (mapped f (columns) o))
     (write-results [(reduced g items o)] o (- (len items) 1)))))
 
 
@@ -55,9 +56,12 @@ the error is raised."
     (procedure)
     (except [Interrupted]
       (raise))
-    (except [BaseException]
+    (except [e BaseException]
       (write (place) o)
-      (raise))))
+      (if (isinstance e StopIteration)
+        ; Whoever hears of it would take it for the end of something.
+        (raise (RuntimeError "the procedure raised StopIteration") :from e)
+        (raise)))))
 
 (defn mapped [f columns o]
   (setv results [])

@@ -10,11 +10,14 @@ procedure once. Each slave has one chunk, and one waits in line for it: what is
 read of the items ahead of their results is bounded by that."
 
 (import
-  itertools [chain islice]
+  itertools [chain]
+  math [inf]
   queue [SimpleQueue]
+  sys
+  time [perf-counter]
   dpfw.chunks [first-unwritable packed unpacked]
   dpfw.errors [RemoteError SlaveLost UnwritableError]
-  dpfw.pace [Pace]
+  dpfw.pace [Pace TARGET]
   dpfw.ports [read]
   dpfw.remote [Datum Remote as-remote]
   dpfw.sexp [write-datum])
@@ -22,6 +25,7 @@ read of the items ahead of their results is bounded by that."
 
 (setv
   AHEAD 2            ; chunks for each slave: one that it has, one in line
+  HEAVY (* 16 1024 1024)  ; characters, above which a chunk is halved
   SLICED [list tuple range]
   NOTHING (object))  ; where None may be a value
 
@@ -49,10 +53,19 @@ read of the items ahead of their results is bounded by that."
 
 (defn reduce-items [master f items initial #** options]
   "See `dpfw-reduce`."
+  (unless (is initial NOTHING)
+    (check-initial initial))
   (setv chunks (dict (flow master (chunk-remote 'reduce-chunk f) [items] #** options)))
   (unless (is initial NOTHING)
     (setv (get chunks -1) [initial]))
   (combined master f chunks))
+
+(defn check-initial [initial]
+  "Complain now, not when all the items are done."
+  (try
+    (write-datum initial)
+    (except [e UnwritableError]
+      (raise (UnwritableError f"the initial value: {e}") :from None))))
 
 (defn map-reduce [master f g items #** options]
   "See `dpfw-map-reduce`."
@@ -81,13 +94,15 @@ read of the items ahead of their results is bounded by that."
 ;; The remote
 
 (defn chunk-remote [procedure #* fs]
-  "A `Remote` that gives a chunk, its first value, to a procedure of ``chunks``.
-  Its names are none that f could mean."
+  "A `Remote` that has a procedure of ``chunks`` at a chunk, its first value. Its
+  names are none that f could mean."
   (as-remote
     `(fn [dpfw-i dpfw-o]
-       ; First, so that no macro in f stands before it.
-       (setv dpfw-columns ~(Datum None))
-       ((. hy I dpfw/chunks ~procedure) ~@(map form fs) dpfw-columns dpfw-o))))
+       ; First, so that no macro in f stands before it. In functions of their
+       ; own, so that a `dir` or `eval` in f cannot see it.
+       (setv dpfw-columns (fn [] ~(Datum None)))
+       ((. hy I dpfw/chunks ~procedure)
+         ~@(gfor  f fs  `((fn [] ~(form f)))) dpfw-columns dpfw-o))))
 
 (defn form [f]
   "The form of a procedure, which was given as such or as text."
@@ -103,60 +118,94 @@ read of the items ahead of their results is bounded by that."
       (raise (TypeError
         f"the procedure is {f !r}, which cannot be sent; quote it, as in '(fn [x] …) or 'math.sqrt"))))
 
-(defn with-chunk [remote columns start]
-  (Remote remote.text #((chunk-text columns start) #* (cut remote.values 1 None))))
+(defn with-chunk [remote text]
+  (Remote remote.text #(text #* (cut remote.values 1 None))))
 
 (defn chunk-text [columns start]
   (try
     (write-datum (list (map packed columns)))
     (except [e UnwritableError]
-      (setv [place error] (first-unwritable (zip #* columns) e))
+      (setv items (if (= (len columns) 1) (get columns 0) (zip #* columns))
+            [place error] (first-unwritable items e))
       (raise (UnwritableError f"item {(+ start place)}: {error}") :from None))))
 
 
 ;; The items
 
 (defclass Items []
-  "Takes chunks of items from collections side by side, to the end of the shortest."
+  "Takes chunks of items from collections side by side, to the end of the
+  shortest, as columns. ``patience`` is how many seconds it takes at most, and
+  then gives what there is."
 
-  (defn __init__ [self collections]
-    (setv self.takers (list (map taker collections))
-          self.taken 0))
+  (defn __init__ [self collections patience]
+    (setv self.more (if (all (gfor  c collections  (in (type c) SLICED)))
+            (slices collections)
+            (pieces collections patience))
+          self.back []))  ; columns that were taken, the next ones last
 
   (defn take [self n]
     "The next columns, of at most ``n`` items; None at the end."
-    (setv columns [])
-    (for [take self.takers]
-      (.append columns (take n))
-      (setv n (len (get columns -1))))
-    (+= self.taken n)
-    (when n
-      (lfor  column columns  (cut column n)))))
+    (setv columns (if self.back (.pop self.back) (.more self n)))
+    (when (and columns (get columns 0))
+      (.shortened self columns n)))
 
-(defn taker [collection]
-  "A function that takes the next so many items; what can be sliced, such as a
-  range, is."
-  (if (in (type collection) SLICED)
-    (do
-      (setv at 0)
-      (fn [n]
-        (nonlocal at)
-        (+= at n)
-        (cut collection (- at n) at)))
-    (do
-      (setv rest (iter collection))
-      (fn [n]
-        (list (islice rest n))))))
+  (defn shortened [self columns n]
+    "The first ``n`` items of columns; the others are given back."
+    (if (<= (len (get columns 0)) n)
+      columns
+      (do
+        (.append self.back (lfor  column columns  (cut column n None)))
+        (lfor  column columns  (cut column n))))))
+
+(defn slices [collections]
+  "A function that gives the next n items of what can be sliced, such as a range."
+  (setv at 0)
+  (fn [n]
+    (nonlocal at)
+    (+= at n)
+    (setv columns (lfor  c collections  (cut c (- at n) at))
+          least (min (map len columns)))
+    (lfor  column columns  (cut column least))))
+
+(defn pieces [collections patience]
+  "The same for what can only be iterated over."
+  (setv single (= (len collections) 1)
+        rest (if single (iter (get collections 0)) (zip #* collections))
+        failed None)
+  (fn [n]
+    (nonlocal failed)
+    (when failed
+      (raise failed))
+    (setv some []
+          late (+ (perf-counter) patience))
+    (try
+      (for [x rest]
+        (.append some x)
+        (when (or (= (len some) n) (> (perf-counter) late))
+          (break)))
+      (except [e Exception]
+        ; What came before has its turn first.
+        (unless some
+          (raise))
+        (setv failed e)))
+    (if single [some] (list (map list (zip #* some))))))
 
 (defn total [collections]
   "The number of items, None if it is not known."
   (when (all (gfor  c collections  (hasattr c "__len__")))
-    (min (map len collections))))
+    (min (map size collections))))
+
+(defn size [collection]
+  (try
+    (len collection)
+    (except [OverflowError]  ; a long range
+      sys.maxsize)))
 
 
 ;; The flow of chunks
 
-(defn flow [master remote collections [chunk-size None] [retries 0] [progress False] [numbers None]]
+(defn flow [master remote collections
+            [chunk-size None] [retries 0] [progress False] [numbers None]]
   "Yield the start and the results of each chunk, as they come. ``numbers`` is
   how errors call the items, if not by their place.
 
@@ -164,56 +213,101 @@ read of the items ahead of their results is bounded by that."
   end, and the first error in the order of the items is raised."
   (setv
     count (total collections)
-    items (Items collections)
-    pace (Pace chunk-size count)
-    running {}              ; promise -> `Chunk`
-    done (SimpleQueue)      ; of promises
-    failed None
-    open True)
-
-  (defn begin []
-    "Send one more chunk; answers False when there is none."
-    (setv start items.taken
-          columns (.take items (.size pace start (slave-count master))))
-    (when columns
-      (setv chunk (Chunk start (len (get columns 0)) numbers)
-            promise (.make-task master (with-chunk remote columns start) chunk.read :retries retries)
-            (get running promise) chunk)
-      (.add-done-callback promise done.put)
-      True))
-
-  (setv bar (when progress (progress-bar count)))
+    items (Items collections (if chunk-size inf TARGET))
+    chunks (Flow master remote items (Pace chunk-size count) retries numbers)
+    bar (when progress (progress-bar count)))
   (try
-    (while True
-      (while (and open (< (len running) (* AHEAD (slave-count master))))
-        (setv open (begin)))
-      (unless running
-        (break))
-      (setv promise (.get done)
-            chunk (.pop running promise None))
-      (unless chunk  ; it was cancelled
-        (continue))
-      (setv error (.exception promise))
-      (if error
-        (do
-          (setv open False
-                failed (first-failed failed chunk (.told chunk error)))
-          (for [later (lfor  [p c] (.items running)  :if (> c.start failed.start)  p)]
-            (del (get running later))
-            (.cancel later)))
-        (do
-          (setv [results seconds] (.result promise))
-          (.note pace chunk.size seconds)
-          (when bar
-            (.update bar chunk.size))
-          (yield #(chunk.start results)))))
-    (when failed
-      (raise failed.error))
+    (while (setx chunk (.next-done chunks))
+      (when bar
+        (.update bar chunk.size))
+      (yield #(chunk.start chunk.results)))
+    (when chunks.failed
+      (raise chunks.failed.error))
     (finally
-      (for [promise running]
-        (.cancel promise))
+      (.stop chunks)
       (when bar
         (.close bar)))))
+
+(defclass Flow []
+  "Chunks on their way to the slaves and back."
+
+  (defn __init__ [self master remote items pace retries numbers]
+    (setv
+      self.master master
+      self.remote remote
+      self.items items
+      self.pace pace
+      self.retries retries
+      self.numbers numbers
+      self.taken 0              ; items
+      self.open True            ; may there be more?
+      self.running {}           ; promise -> `Chunk`
+      self.done (SimpleQueue)   ; of promises
+      self.failed None))        ; the first `Chunk` that has
+
+  (defn next-done [self]
+    "The next chunk whose results are there; None when all have ended."
+    (while (or self.open self.running)
+      (if (.room? self)
+        (.begin self)
+        (do
+          (setv promise (.get self.done)
+                chunk (.pop self.running promise None))
+          (when (and chunk (.finish self chunk promise))  ; else it was cancelled
+            (return chunk))))))
+
+  (defn room? [self]
+    "Is another chunk to be sent, before anything else?"
+    (and self.open
+         ; Items may be slow to come: results that are there need not wait for them.
+         (.empty self.done)
+         (< (len self.running) (* AHEAD (slave-count self.master)))))
+
+  (defn begin [self]
+    (setv chunk (Chunk self.taken self.numbers))
+    (try
+      (setv columns (.take self.items
+              (.size self.pace self.taken (slave-count self.master))))
+      (if columns
+        (.send self chunk columns)
+        (setv self.open False))
+      (except [e Exception]
+        (.fail self chunk e))))
+
+  (defn send [self chunk columns]
+    (setv text (chunk-text columns chunk.start))
+    (while (and (> (len text) HEAVY) (not self.pace.fixed) (> (len (get columns 0)) 1))
+      (setv columns (.shortened self.items columns (// (len (get columns 0)) 2))
+            text (chunk-text columns chunk.start)))
+    (setv chunk.size (len (get columns 0)))
+    (+= self.taken chunk.size)
+    (setv promise (.make-task self.master (with-chunk self.remote text) chunk.read
+            :retries self.retries)
+          (get self.running promise) chunk)
+    (.add-done-callback promise self.done.put))
+
+  (defn finish [self chunk promise]
+    "Take the results of a chunk; answers whether there are any."
+    (setv error (.exception promise))
+    (if error
+      (.fail self chunk error)
+      (do
+        (setv [chunk.results seconds] (.result promise))
+        (.note self.pace chunk.size seconds)
+        True)))
+
+  (defn fail [self chunk error]
+    "Begin nothing more, and end what stands behind the first that failed."
+    (setv self.open False
+          chunk.error (.told chunk error)
+          self.failed (min chunk (or self.failed chunk) :key (fn [c] c.start)))
+    (for [later (lfor  [p c] (.items self.running)  :if (> c.start self.failed.start)  p)]
+      (del (get self.running later))
+      (.cancel later)))
+
+  (defn stop [self]
+    (for [promise self.running]
+      (.cancel promise))))
 
 (defn slave-count [master]
   (max 1 (len (.slaves master))))
@@ -221,11 +315,12 @@ read of the items ahead of their results is bounded by that."
 (defclass Chunk []
   "Items that are a task."
 
-  (defn __init__ [self start size numbers]
+  (defn __init__ [self start numbers]
     (setv
       self.start start
-      self.size size
       self.numbers numbers
+      self.size None
+      self.results None
       self.error None))
 
   (defn read [self i o]
@@ -247,18 +342,17 @@ read of the items ahead of their results is bounded by that."
 
   (defn told [self error]
     "The error, which says which items it concerns."
-    (when (isinstance error SlaveLost)
-      (setv lost (SlaveLost (+ f"{error}; it had the items from {(.number self 0)} "
-                               f"to {(.number self (- self.size 1))}"))
-            lost.__cause__ error
-            error lost))
-    error))
-
-(defn first-failed [failed chunk error]
-  (setv chunk.error error)
-  (if (and failed (< failed.start chunk.start))
-    failed
-    chunk))
+    (setv about (cond
+      (isinstance error SlaveLost) (SlaveLost (+
+        f"{error}; it had the items from {(.number self 0)} to {(.number self (- self.size 1))}"))
+      ; Of its text.
+      (and (is (type error) OverflowError) self.size) (OverflowError
+        f"item {(.number self 0)}: {error}")))
+    (if about
+      (do
+        (setv about.__cause__ error)
+        about)
+      error)))
 
 (defn progress-bar [total]
   (try

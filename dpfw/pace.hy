@@ -21,7 +21,7 @@ item, since nobody knows what an item costs."
   number of all items, or None where nobody knows it."
 
   (defn __init__ [self [fixed None] [total None]]
-    (when (and (is-not fixed None) (not (and (isinstance fixed int) (> fixed 0))))
+    (when (and (is-not fixed None) (not (and (is (type fixed) int) (> fixed 0))))
       (raise (ValueError f"the chunk size is {fixed !r}; give a number of items, at least 1")))
     (setv
       self.fixed fixed

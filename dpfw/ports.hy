@@ -40,7 +40,7 @@ stream knows."
       self.shield shield
       self.before-waiting None  ; flushes the output port
       self.left 0        ; bytes left in the current data frame
-      self.tail None     ; a memoryview of the last bytes
+      self.tail None     ; the last bytes
       self.fresh True    ; at the beginning of a line?
       self.ended False))
 
@@ -50,11 +50,7 @@ stream knows."
   (defn readinto [self view]
     (unless (len view)
       (return 0))
-    (while (not (or self.left self.tail self.ended))
-      (when self.before-waiting
-        (self.before-waiting))
-      (with [_ self.shield]
-        (.next-frame self)))
+    (.await-frame self)
     (cond
       self.left
         (with [_ self.shield]
@@ -63,6 +59,19 @@ stream knows."
         (.read-tail self view)
       True
         0))
+
+  (defn await-frame [self]
+    "Wait until there is something to read, or the end."
+    (while (not (or self.left self.tail self.ended))
+      (when self.before-waiting
+        (self.before-waiting))
+      (with [_ self.shield]
+        (.next-frame self))))
+
+  (defn only-line [self]
+    "All that the stream has to give, if that is one line and known already
+    without a buffer; else None."
+    None)
 
   (defn next-frame [self]
     (setv [kind length] (.receive-header self.connection))
@@ -78,9 +87,10 @@ stream knows."
 
   (defn read-tail [self view]
     (setv
-      n (min (len view) (len self.tail))
-      (cut view n) (cut self.tail n)
-      self.tail (cut self.tail n None))
+      tail (memoryview self.tail)
+      n (min (len view) (len tail))
+      (cut view n) (cut tail n)
+      self.tail (cut tail n None))
     n)
 
   (defn drain [self]
@@ -161,9 +171,10 @@ stream knows."
 
   (defn readline [self [size -1]]
     (.check-open self)
-    (if (< size 0)
-      (.decode (.readline self.buffer))
-      (.read-characters self size :to-line-end True)))
+    (cond
+      (>= size 0) (.read-characters self size :to-line-end True)
+      (is self.buffer-made None) (or (.only-line self.raw) (.decode (.readline self.buffer)))
+      True (.decode (.readline self.buffer))))
 
   (defn read [self [size -1]]
     (.check-open self)

@@ -169,13 +169,24 @@
       (raise self.error))
     n)
 
+  (defn only-line [self]
+    ; What most remotes have to tell is their result, and a buffer takes longer
+    ; to make than that to read.
+    (try
+      (.await-frame self)
+      (except [e OSError]
+        (.lose self e)))
+    (when (and self.tail (= (.count self.tail b"\n") 1))
+      (setv [line self.tail] [self.tail None])
+      (.decode line)))
+
   (defn control [self kind]
     (setv payload (.receive-payload self.connection))
     (when (= kind "output")  ; reserved: no slave sends it yet
       (return))
     (cond
       (= kind "end")
-        (setv self.tail (memoryview (+ (if self.fresh b"" b"\n") payload b"\n")))
+        (setv self.tail (+ (if self.fresh b"" b"\n") payload b"\n"))
       (= kind "error")
         (setv self.error (.described self payload))
       True
