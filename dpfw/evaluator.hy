@@ -13,6 +13,7 @@ the same form in two ways at two times is expanded once."
 
 (import
   collections [OrderedDict]
+  copy [copy]
   functools [partial]
   inspect
   io
@@ -21,12 +22,12 @@ the same form in two ways at two times is expanded once."
   reprlib
   sys
   threading
-  types [ModuleType]
+  types [CodeType ModuleType]
   hy.reader.hy-reader [HyReader]
   dpfw.errors [NotProcedureError]
-  dpfw.holes [opaque-holes]
-  dpfw.remote [filled hole-name]
-  dpfw.sexp [read-datum])
+  dpfw.holes [NOSY opaque-holes]
+  dpfw.remote [PREFIX filled hole-name]
+  dpfw.sexp [ATOMS read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -44,7 +45,7 @@ the same form in two ways at two times is expanded once."
       ; Reader, compiler and models share state between threads. An RLock, since
       ; a remote's top level may run tasks of its own.
       self.lock (threading.RLock)
-      self.makers {}              ; text -> `Maker`, oldest first
+      self.makers {}              ; text, number of values -> `Maker`, oldest first
       self.macros None            ; of the module, when the makers were compiled
       self.sources (OrderedDict)  ; file names in linecache, oldest first
       self.numbers (itertools.count 1))
@@ -62,7 +63,8 @@ the same form in two ways at two times is expanded once."
     of Hy, and `NotProcedureError` when it yields no procedure of two ports."
     ; Without the lock, so that a remote seen before need not wait while the top
     ; level of another takes its time.
-    (setv maker (when (= self.macros (.macros-now self)) (.get self.makers text)))
+    (setv maker (when (= self.macros (.macros-now self))
+      (.get self.makers #(text (len values)))))
     (cond
       (is maker None)
         (with [_ self.lock]
@@ -79,41 +81,49 @@ the same form in two ways at two times is expanded once."
   (defn compile [self text values]
     "Evaluate a remote, and keep what can be called again where that changes
     nothing."
-    (setv form (.read-form self text)
-          macros (getattr self.module "_hy_macros" {})
-          again (procedure-form? form macros)
-          opaque (cond
-            (not values) #{}
-            again (opaque-holes form macros)
-            True (set (range (len values)))))
+    (setv
+      form (.read-form self text)
+      before (.macros-now self)
+      macros (get before 0)
+      every (set (range (len values))))
     (cond
-      opaque (do
-        (when again
-          (.keep self text (Maker None opaque)))
-        (.procedure self #* (filled text values opaque)))
-      again (do
+      (procedure-form? form macros) (do
+        (setv [make opaque] (.maker self form macros every)
+              procedure (unless opaque (checked (make #* (map source values)))))
+        (.keep self #(text (len values)) before (Maker make opaque))
+        (or procedure (.procedure self #* (filled text values opaque))))
+      values
+        (.procedure self #* (filled text values every))
+      True
+        (checked (.eval self form form))))
+
+  (defn maker [self form macros holes]
+    "A function that makes the procedure of sources for its holes, and those of
+    the holes that are opaque; if there are any, the function is None."
+    (setv opaque (if holes (opaque-holes form macros) #{}))
+    (if opaque
+      #(None opaque)
+      (do
         ; Within a `fn` of its own, the form's closures are made anew by each
         ; call, and nothing of it shows in the module.
-        (setv make (.eval self `(fn [~@(parameters values)] ~form) form)
-              procedure (make #* (map source values)))
-        (check-procedure procedure)
-        (.keep self text (Maker make #{}))
-        procedure)
-      True (do
-        (setv procedure (.eval self form form))
-        (check-procedure procedure)
-        procedure)))
+        (setv parameters (lfor  n (sorted holes)  (hy.models.Symbol (hole-name n)))
+              make (.eval self `(fn [~@parameters] ~form) form))
+        (if (shows-holes? make.__code__)
+          #(None holes)
+          #(make opaque)))))
 
-  (defn keep [self text maker]
+  (defn keep [self key before maker]
     "What was compiled keeps its macro expansions, so a change of macros is the
     end of it all."
     (setv macros (.macros-now self))
+    (when (!= macros before)  ; it has made a macro itself
+      (return))
     (when (!= macros self.macros)
       (.clear self.makers)
       (setv self.macros macros))
     (when (>= (len self.makers) CACHED)
       (del (get self.makers (next (iter self.makers)))))
-    (setv (get self.makers text) maker))
+    (setv (get self.makers key) maker))
 
   (defn read-form [self text]
     "The one form in the text."
@@ -165,17 +175,28 @@ the same form in two ways at two times is expanded once."
 ;; each evaluation of `[1 2]` makes a list.
 
 (defn source [text]
-  (if (in (get text 0) "[#{(")
-    (partial read-datum text)
-    (do
-      (setv value (read-datum text))
-      (fn [] value))))
+  (setv value (read-datum text))
+  (cond
+    (not-in (get text 0) "[#{(") (fn [] value)
+    (flat? value) (partial copy value)
+    True (partial read-datum text)))
 
-(defn parameters [values]
-  (lfor  n (range (len values))  (hy.models.Symbol (hole-name n))))
+(defn flat? [x]
+  "Is it a container of nothing but what cannot change?"
+  (and
+    (in (type x) [list tuple set dict])
+    (<= (set (map type x)) (set ATOMS))
+    (or (is-not (type x) dict) (<= (set (map type (.values x))) (set ATOMS)))))
 
+(defn shows-holes? [code]
+  "May this code look at its variables, with holes among them? A macro of the
+  user's may have expanded to that."
+  (or (and (not (.isdisjoint NOSY code.co-names))
+           (any (gfor  name code.co-freevars  (.startswith name (hy.mangle PREFIX)))))
+      (any (gfor  c code.co-consts  :if (isinstance c CodeType)  (shows-holes? c)))))
 
-(defn check-procedure [x]
+(defn checked [x]
+  "What a remote yields, if it is a procedure of two ports."
   (unless (callable x)
     (raise (NotProcedureError
       f"the remote yields {(reprlib.repr x)}, not a procedure; give (fn [i o] …)")))
@@ -184,7 +205,8 @@ the same form in two ways at two times is expanded once."
     (except [e TypeError]
       (raise (NotProcedureError
         f"the remote's procedure cannot be called with two ports ({e}); give (fn [i o] …)")))
-    (except [ValueError])))  ; written in C, and tells no signature
+    (except [ValueError]))  ; written in C, and tells no signature
+  x)
 
 (defn syntax-error [message name text line column]
   (SyntaxError message

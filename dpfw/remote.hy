@@ -19,9 +19,11 @@ have a call there instead, ``holes`` knows."
   dpfw.forms [SOURCE form-text unwritable]
   dpfw.lexis [MAX-DEPTH Misfit snippet]
   dpfw.sexp [ATOMS datum-text read-datum write-datum])
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   PREFIX "value$"
+  MANY 100  ; holes, as when a list is spliced in: it is faster to compile the data
   HOLE (re.compile r"\(value\$(0|[1-9][0-9]{0,8})\)")
   CONTAINERS [list tuple set dict]
   PLAIN (frozenset ATOMS))
@@ -75,10 +77,17 @@ have a call there instead, ``holes`` knows."
         remote (if (= (.count text PREFIX) (len forms.beside))
           (Remote text forms.beside)
           ; Someone has such names of his own.
-          (Remote (form-text form 0 SOURCE))))
+          (plain form)))
+  (when (> (len forms.beside) MANY)
+    (try
+      (setv remote (plain form))
+      (except [Misfit])))  ; for some of them there is no literal
   (when (and (is (type form) Expression) (not forms.beside) (not forms.mutable))
     (setv form.dpfw-remote remote))
   remote)
+
+(defn plain [form]
+  (Remote (form-text form 0 SOURCE)))
 
 (defclass Lifting [dict]
   "How to write a form. The texts of its data are appended to ``beside``;
@@ -89,17 +98,22 @@ have a call there instead, ``holes`` knows."
     (setv self.beside []
           self.mutable False)))
 
-(defn holds-code? [x [depth 0]]
+(defn holds-code? [x]
   "Are there models in this container? A keyword is data and model alike."
-  (cond
-    (> depth MAX-DEPTH) False  ; whoever writes it will say that it is too deep
-    (isinstance x Object) (is-not (type x) Keyword)
-    (is (type x) dict) (or (holds-code? (list x) depth)
-                           (holds-code? (list (.values x)) depth))
-    (in (type x) CONTAINERS) (and
-      (not (<= (set (map type x)) PLAIN))
-      (any (gfor  part x  (holds-code? part (+ depth 1)))))
-    True False))
+  (setv left [x]
+        seen (set))  ; each container once: there may be many ways to it, or a cycle
+  (while left
+    (setv x (.pop left))
+    (cond
+      (isinstance x Object)
+        (when (is-not (type x) Keyword)
+          (return True))
+      (and (in (type x) CONTAINERS) (not-in (id x) seen)) (do
+        (.add seen (id x))
+        (for [parts (if (is (type x) dict) [x (.values x)] [x])]
+          (unless (<= (set (map type parts)) PLAIN)
+            (.extend left parts))))))
+  False)
 
 (defn beside [text forms]
   (.append forms.beside text)
@@ -122,7 +136,9 @@ have a call there instead, ``holes`` knows."
   #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
   Datum (fn [x depth forms] (beside x.text forms))
   ; Hy looks for the end of an f-string inside it: what is in there stays.
-  FString (fn [x depth forms] ((get SOURCE FString) x depth SOURCE))
+  FString (fn [x depth forms]
+    (setv forms.mutable True)
+    ((get SOURCE FString) x depth SOURCE))
   object lifted})
 
 
@@ -154,4 +170,4 @@ have a call there instead, ``holes`` knows."
     (except [Misfit]
       (raise (UnwritableError (+
         f"{(snippet value)} stands where a macro or special form looks at it, and Hy has no "
-        "notation for it; give it a name first, as in (setv x ~x)"))))))
+        "notation for it; give it a name first, in a (fn …), as in (setv x ~x)"))))))
