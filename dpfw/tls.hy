@@ -238,6 +238,12 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
         (raise (WireError f"{self.peer} broke off a message of TLS's own")))
       (.sendall self.sock records)))
 
+  (defn sendmsg [self parts]
+    "Send all of them, unlike a socket's; returns the number of bytes."
+    (for [part parts]
+      (.sendall self part))
+    (sum (map len parts)))
+
   (defn encrypt [self view]
     "The records that carry these bytes, after what TLS itself has to say."
     (unless (= (os.getpid) self.process)

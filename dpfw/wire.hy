@@ -158,7 +158,8 @@ without meaning, so it ends the connection."
       (setv end None)
       (try
         (while (> (setx room (- limit (- (len self.received) self.taken))) 0)
-          (.fill self (min room CHUNK) socket.MSG-DONTWAIT))
+          ; As much as there is at once: what was received before is copied each time.
+          (.fill self room socket.MSG-DONTWAIT))
         (except [BlockingIOError])  ; that was all that has come
         (except [e OSError]
           (setv end e)))
@@ -267,13 +268,19 @@ without meaning, so it ends the connection."
     (try
       (if (< (len body) CHUNK)
         (.sendall self.sock (+ head body))  ; one packet
-        (do
-          (.sendall self.sock head)
-          (.sendall self.sock body)))
+        (.send-both self head (memoryview body)))
       (except [BaseException]
         ; An unknown part of the frame is gone.
         (.abort self)
         (raise))))
+
+  (defn send-both [self head body]
+    ; A packet with nothing but a header would wake the other end for nothing.
+    (setv sent (.sendmsg self.sock [head body]))
+    (when (< sent (len head))
+      (.sendall self.sock (cut head sent None))
+      (setv sent (len head)))
+    (.sendall self.sock (cut body (- sent (len head)) None)))
 
   ;; Ending
 
