@@ -20,7 +20,8 @@ read of the items ahead of their results is bounded by that."
   dpfw.pace [Pace TARGET]
   dpfw.ports [read]
   dpfw.remote [Datum Remote as-remote]
-  dpfw.sexp [write-datum])
+  dpfw.sexp [write-datum]
+  dpfw.task [Task])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -218,14 +219,14 @@ read of the items ahead of their results is bounded by that."
     bar (when progress (progress-bar count)))
   (try
     (while (setx chunk (.next-done chunks))
-      (when bar
+      (unless (is bar None)  ; without a total, it has no truth value
         (.update bar chunk.size))
       (yield #(chunk.start chunk.results)))
     (when chunks.failed
       (raise chunks.failed.error))
     (finally
       (.stop chunks)
-      (when bar
+      (unless (is bar None)
         (.close bar)))))
 
 (defclass Flow []
@@ -281,10 +282,16 @@ read of the items ahead of their results is bounded by that."
             text (chunk-text columns chunk.start)))
     (setv chunk.size (len (get columns 0)))
     (+= self.taken chunk.size)
-    (setv promise (.make-task self.master (with-chunk self.remote text) chunk.read
-            :retries self.retries)
-          (get self.running promise) chunk)
-    (.add-done-callback promise self.done.put))
+    (setv frames (.frames self.master (with-chunk self.remote text))
+          task (Task frames chunk.read None None self.retries))
+    ; Noted first, so that a Ctrl-C leaves no task behind that nobody cancels.
+    (setv (get self.running task.promise) chunk)
+    (.add-done-callback task.promise self.done.put)
+    (try
+      (.submit self.master task)
+      (except [Exception]  ; the master has left
+        (del (get self.running task.promise))
+        (raise))))
 
   (defn finish [self chunk promise]
     "Take the results of a chunk; answers whether there are any."
@@ -343,8 +350,8 @@ read of the items ahead of their results is bounded by that."
   (defn told [self error]
     "The error, which says which items it concerns."
     (setv about (cond
-      (isinstance error SlaveLost) (SlaveLost (+
-        f"{error}; it had the items from {(.number self 0)} to {(.number self (- self.size 1))}"))
+      (isinstance error SlaveLost) (SlaveLost (+ f"{error}; it had the items "
+        f"from {(.number self 0)} to {(.number self (- self.size 1))}"))
       ; Of its text.
       (and (is (type error) OverflowError) self.size) (OverflowError
         f"item {(.number self 0)}: {error}")))

@@ -14,7 +14,7 @@ have a call there instead, ``holes`` knows."
 
 (import
   re
-  hy.models [Expression FString Keyword Object]
+  hy.models [Expression FString Keyword Object String]
   dpfw.errors [UnwritableError]
   dpfw.forms [SOURCE form-text unwritable]
   dpfw.lexis [MAX-DEPTH Misfit snippet]
@@ -122,6 +122,13 @@ have a call there instead, ``holes`` knows."
 (defn lifted [x depth forms]
   (beside (datum-text x 1) forms))
 
+(defn without-prefix [x depth forms]
+  ; A string may say what it likes; only names are taken for holes.
+  (setv text ((get SOURCE String) x depth forms))
+  (if (is x.brackets None)
+    (.replace text PREFIX r"value\x24")
+    text))
+
 (defn unless-code [write]
   (fn [x depth forms]
     (if (holds-code? x)
@@ -139,6 +146,7 @@ have a call there instead, ``holes`` knows."
   FString (fn [x depth forms]
     (setv forms.mutable True)
     ((get SOURCE FString) x depth SOURCE))
+  String without-prefix
   object lifted})
 
 

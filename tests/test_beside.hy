@@ -223,7 +223,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 
 (defn test-who-has-such-names-keeps-them [both]
   (setv x 5)
-  (for [form [`(fn [i o] (setv value$0 7) [~x value$0]) `(fn [i o] [~x "(value$0)" ~x])
+  (for [form [`(fn [i o] (setv value$0 7) [~x value$0])
               `(fn [i o] (defn value$0 [] 8) [~x (value$0)]) `(fn [i o] :value$1 ~x)]]
     (assert (not (. (as-remote form) values)) (write-remote form))
     (check-meaning both form)))
@@ -631,3 +631,8 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   (setv procedure (lifted e `(fn [i o] (sum (gfor  n (range 3000)  (in n ~(set (range 1000))))))))
   (assert (= (procedure None None) 1000))
   (assert (= (len reads) 1)))
+
+
+(defn test-a-string-may-say-what-holes-are-called [both]
+  (check-meaning both `(fn [i o] ["value$" "(value$0)" "a\\value$1" ~5]))
+  (assert (as-remote `(fn [i o] ["value$" ~(Fraction 1 3)]))))
