@@ -163,9 +163,16 @@ than one wake-up of a parked thread, and an idle slave costs no thread."
   (defn hand-over [self slave task]
     "Send a task to a slave that was taken for it, and run what follows in a
     thread of the crew."
-    (setv task (.begin-next self slave slave.connection task))
-    (when (and task (not (.run self.crew self.attend slave task)))
-      (.fail task.promise (closed-error))))
+    (setv connection slave.connection)
+    (try
+      (setv task (.begin-next self slave connection task))
+      (when (and task (not (.run self.crew self.attend slave task)))
+        (.fail task.promise (closed-error)))
+      (except [e BaseException]  ; a Ctrl-C: nobody may attend the slave now
+        (.lose self slave connection)
+        (when task
+          (.fail task.promise e))
+        (raise))))
 
   (defn attend [self slave task]
     "Play one task after the other with a slave, as long as there are any."

@@ -1,0 +1,82 @@
+"The items of the calls over collections, taken in chunks, as columns: one list,
+or slice, of each collection.
+
+What can be sliced is. Anything else is read no further than the chunk goes, and
+no longer than somebody waits."
+
+(import
+  sys
+  time [perf-counter])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv SLICED [list tuple range])
+
+
+(defclass Items []
+  "Takes chunks of items from collections side by side, to the end of the
+  shortest, as columns. ``patience`` is how many seconds it takes at most, and
+  then gives what there is."
+
+  (defn __init__ [self collections patience]
+    (setv self.more (if (all (gfor  c collections  (in (type c) SLICED)))
+            (slices collections)
+            (pieces collections patience))
+          self.back []))  ; columns that were taken, the next ones last
+
+  (defn take [self n]
+    "The next columns, of at most ``n`` items; None at the end."
+    (setv columns (if self.back (.pop self.back) (.more self n)))
+    (when (and columns (get columns 0))
+      (.shortened self columns n)))
+
+  (defn shortened [self columns n]
+    "The first ``n`` items of columns; the others are given back."
+    (if (<= (len (get columns 0)) n)
+      columns
+      (do
+        (.append self.back (lfor  column columns  (cut column n None)))
+        (lfor  column columns  (cut column n))))))
+
+(defn slices [collections]
+  "A function that gives the next n items of what can be sliced, such as a range."
+  (setv at 0)
+  (fn [n]
+    (nonlocal at)
+    (+= at n)
+    (setv columns (lfor  c collections  (cut c (- at n) at))
+          least (min (map len columns)))
+    (lfor  column columns  (cut column least))))
+
+(defn pieces [collections patience]
+  "The same for what can only be iterated over."
+  (setv single (= (len collections) 1)
+        rest (if single (iter (get collections 0)) (zip #* collections))
+        failed None)
+  (fn [n]
+    (nonlocal failed)
+    (when failed
+      (raise failed))
+    (setv some []
+          late (+ (perf-counter) patience))
+    (try
+      (for [x rest]
+        (.append some x)
+        (when (or (= (len some) n) (> (perf-counter) late))
+          (break)))
+      (except [e Exception]
+        ; What came before has its turn first.
+        (unless some
+          (raise))
+        (setv failed e)))
+    (if single [some] (list (map list (zip #* some))))))
+
+(defn total [collections]
+  "The number of items, None if it is not known."
+  (when (all (gfor  c collections  (hasattr c "__len__")))
+    (min (map size collections))))
+
+(defn size [collection]
+  (try
+    (len collection)
+    (except [OverflowError]  ; a long range
+      sys.maxsize)))
