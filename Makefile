@@ -24,8 +24,9 @@ python_id := $(shell $(PYTHON) -c 'import sys; sys.version_info >= (3, 10) and p
 made := $(VENV)/.made-with-$(python_id)
 installed := $(VENV)/.installed
 installed_tests := $(VENV)/.installed-tests
+installed_bench := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-all soak clean
+.PHONY: help demo test test-all soak bench clean
 .NOTPARALLEL:
 
 help:
@@ -33,6 +34,7 @@ help:
 	@echo 'make test      run the tests with $(PYTHON) (another: make test PYTHON=python3.12)'
 	@echo 'make test-all  run the tests with each of Python $(VERSIONS) that is here'
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
+	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
 	@echo 'make clean     remove all that these made'
 
 demo: $(installed)
@@ -65,6 +67,9 @@ test-all:
 soak: $(installed)
 	$(VENV)/bin/hy -m tests.soak
 
+bench: $(installed_bench)
+	$(VENV)/bin/hy -m bench
+
 clean:
 	rm -rf .venv .venv-* dist build .pytest_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
@@ -84,4 +89,8 @@ $(installed): $(made) pyproject.toml hatch_build.py
 
 $(installed_tests): $(made) pyproject.toml hatch_build.py
 	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(installed)
+
+$(installed_bench): $(made) pyproject.toml hatch_build.py
+	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
 	@touch $@ $(installed)
