@@ -2,6 +2,7 @@
 
 (import
   concurrent.futures [as-completed CancelledError]
+  pickle [PickleBuffer]
   re
   threading
   pytest
@@ -9,6 +10,7 @@
   dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError]
   dpfw.ports [read write read-object write-object read-result]
   dpfw.promise [force Promise]
+  tests.helpers [until]
   tests.processes [WAIT error-of launched run-task slave-server])
 
 (defn [(pytest.fixture :scope "module")] servers []
@@ -196,6 +198,24 @@
     (read-object i))
   (setv got (ask master '(fn [i o] (write-object (read-object i) o)) local))
   (assert (= got big) "the object came back changed"))
+
+(defn [(pytest.mark.parametrize "size" [1000 (* 5 1024 1024)])]
+      test-buffers-beside-an-object-arrive-writable [master size]
+  (setv big (bytearray size))
+  (setv (get big -1) 7)
+  (defn local [i o]
+    (write-object {"buffer" (PickleBuffer big)} o)
+    (read-object i))
+  (setv got (get (ask master
+    '(fn [i o]
+      (import pickle)
+      (setv buffer (get (read-object i) "buffer")
+            (get buffer 0) 9)
+      (write-object {"buffer" (pickle.PickleBuffer buffer)} o))
+    local) "buffer"))
+  (setv (get big 0) 9)
+  (assert (= (bytes got) (bytes big)) "the buffer came back changed")
+  (setv (get got 0) 10))
 
 (defn test-output-that-is-never-read-does-not-reach-the-next-task [master slave]
   (ask master '(fn [i o] (for [n (range 20000)] (print n "noise" :file o)) 1)
@@ -389,3 +409,26 @@
   (for [p busy]
     (assert (= (.result p WAIT) 0)))
   (assert first.lost))
+
+(defn test-a-ctrl-c-before-the-thread-of-a-task-is-woken-keeps-no-slave-busy [master monkeypatch]
+  (setv [slave #* _] (.slaves master)
+        run master.crew.run
+        interrupted [])
+  (defn break-off [procedure #* arguments]
+    (when (and (= procedure master.attend) (not interrupted))
+      (.append interrupted True)
+      (raise (KeyboardInterrupt)))
+    (run procedure #* arguments))
+  (.setattr monkeypatch master.crew "run" break-off)
+  (with [_ (pytest.raises KeyboardInterrupt)]
+    (.make-task master '(fn [i o] 1) read-result slave))
+  ; It is dialled again.
+  (until (fn [] (in slave master.idle)))
+  (assert (= (ask master '(fn [i o] 2) :slave slave) 2)))
+
+(defn test-a-task-goes-to-the-slave-that-was-busy-last [master]
+  (for [slave (.slaves master)]
+    (setv [named other] (lfor
+      options [{"slave" slave} {}]
+      (ask master '(fn [i o] (import os) (os.getpid)) #** options)))
+    (assert (= named other))))
