@@ -85,7 +85,8 @@ the connection."
             (= kind "task") (.run-task self (.receive-payload self.connection))
             (= kind "kill") (die))))
       (except [e OSError]
-        (unless (isinstance e ConnectionEnded)
+        ; A master may leave whenever it likes.
+        (unless (isinstance e #(ConnectionEnded BrokenPipeError ConnectionResetError))
           (log.warning "%s" e))
         (.heed-last-words self)
         e)

@@ -234,6 +234,21 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 (defn examples [n]
   (settings :max-examples n :deadline None :database None))
 
+; Named, since hypothesis cannot read the source of a `fn`.
+
+(defn containers [inner]
+  (st.one-of
+    (st.lists inner :max-size 3)
+    (.map (st.lists inner :max-size 3) tuple)
+    (st.dictionaries (st.integers -3 3) inner :max-size 2)
+    (st.sets (st.integers -3 3) :max-size 1)))
+
+(defn filled-shape [shape p q]
+  (with-data shape {"P" p  "Q" q}))
+
+(defn shapes-of [inner]
+  (st.builds filled-shape (st.sampled-from SHAPES) inner inner))
+
 (setv
   SHAPES (list '[
     [P Q]  #(P)  {1 P}  (do P Q)  (repr P)  (dict :a P)  (if P Q P)  (cond P Q True P)  (when P Q)
@@ -249,19 +264,12 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   data (st.recursive
     (st.one-of (st.none) (st.booleans) (st.integers -9 9) (st.floats) (st.complex-numbers)
       (st.text :max-size 4) (st.binary :max-size 3) (st.sampled-from ["(value$0)" "a" "value$1" (** 2 2000)]))
-    (fn [inner] (st.one-of
-      (st.lists inner :max-size 3)
-      (.map (st.lists inner :max-size 3) tuple)
-      (st.dictionaries (st.integers -3 3) inner :max-size 2)
-      (st.sets (st.integers -3 3) :max-size 1)))
+    containers
     :max-leaves 5))
-
-(defn filled-shape [shape p q]
-  (with-data shape {"P" p  "Q" q}))
 
 (setv bodies (st.recursive
   (st.one-of data data (st.sampled-from ['a 'b 'i]))
-  (fn [inner] (st.builds filled-shape (st.sampled-from SHAPES) inner inner))
+  shapes-of
   :max-leaves 8))
 
 (defn [(pytest.mark.filterwarnings "ignore::SyntaxWarning") (given bodies bodies) (examples 100)]
