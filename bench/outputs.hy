@@ -8,16 +8,14 @@
 
 (setv
   DOCS (/ (. (Path __file__) (resolve) parent parent) "docs")
-  BLOCK (re.compile r"(?<=<!-- begin bench -->\n).*?(?=<!-- end bench -->)" re.S))
+  DOCUMENT (/ DOCS "performance.md"))
 
 
 (defn write-docs [result]
   "All that stands in docs/."
   (write-json result (/ DOCS "bench.json"))
   (write-svg result (/ DOCS "bench.svg"))
-  (setv document (/ DOCS "performance.md"))
-  (when (and (.exists document) (BLOCK.search (.read-text document :encoding "utf-8")))
-    (write-markdown result document)))
+  (write-markdown result DOCUMENT))
 
 (defn write-json [result path]
   (.write-text path :encoding "utf-8"
@@ -29,11 +27,16 @@
   (draw result path))
 
 (defn write-markdown [result path]
-  "Put the table between the markers of a document."
-  (setv [text found] (BLOCK.subn
-    (fn [_] (markdown result))
-    (.read-text path :encoding "utf-8")))
+  (put-block "bench" (markdown result) path))
+
+(defn put-block [name block path]
+  "Put a text between the markers of this name in a document."
+  (setv [text found] (re.subn
+    f"(?<=<!-- begin {name} -->\n).*?(?=<!-- end {name} -->)"
+    (fn [_] block)
+    (.read-text path :encoding "utf-8")
+    :flags re.S))
   (when (not found)
     (raise (ValueError
-      f"{path} has no <!-- begin bench --> and <!-- end bench -->, each on a line of its own")))
+      f"{path} has no <!-- begin {name} --> and <!-- end {name} -->, each on a line of its own")))
   (.write-text path text :encoding "utf-8"))

@@ -7,7 +7,6 @@ a step."
 
 (import
   os
-  re
   secrets
   statistics [median]
   time [perf-counter]
@@ -20,14 +19,13 @@ a step."
   dpfw.task [Task]
   dpfw.wire [Connection]
   bench.echo [echo]
-  bench.outputs [DOCS]
+  bench.outputs [DOCUMENT put-block]
   bench.processes [launched])
 
 (setv
   ROUNDS 10
   TRIPS 300     ; in each, and as many echoes
   REMOTE '(fn [i o] (+ 2 3))
-  BLOCK (re.compile r"(?<=<!-- begin steps -->\n).*?(?=<!-- end steps -->)" re.S)
 
   ; What each step leads to: the mark at its end.
   STEPS [
@@ -130,11 +128,9 @@ a step."
 
 (defn main []
   (setv (get os.environ "DPFW_COOKIE") (secrets.token-hex 32)
-        text (table #* (measured))
-        document (/ DOCS "performance.md"))
+        text (table #* (measured)))
   (print text)
-  (.write-text document :encoding "utf-8"
-    (.sub BLOCK (fn [_] text) (.read-text document :encoding "utf-8"))))
+  (put-block "steps" text DOCUMENT))
 
 (when (= __name__ "__main__")
   (import bench.steps)  ; which the slave imports too
