@@ -70,7 +70,7 @@ the error is raised."
     (.extend results (map f #* columns))
     (when (< (len results) (min (map len columns)))
       ; Which to `extend` is the end of the items.
-      (raise (RuntimeError "the procedure raised StopIteration")))))
+      (raise (StopIteration)))))
   results)
 
 (defn reduced [f items o]

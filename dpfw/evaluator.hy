@@ -26,8 +26,8 @@ the same form in two ways at two times is expanded once."
   hy.reader.hy-reader [HyReader]
   dpfw.errors [NotProcedureError]
   dpfw.holes [NOSY opaque-holes]
-  dpfw.remote [PREFIX filled hole-name]
-  dpfw.sexp [ATOMS read-datum])
+  dpfw.remote [CONTAINERS PREFIX filled hole-name parts plain?]
+  dpfw.sexp [read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -183,10 +183,7 @@ the same form in two ways at two times is expanded once."
 
 (defn flat? [x]
   "Is it a container of nothing but what cannot change?"
-  (and
-    (in (type x) [list tuple set dict])
-    (<= (set (map type x)) (set ATOMS))
-    (or (is-not (type x) dict) (<= (set (map type (.values x))) (set ATOMS)))))
+  (and (in (type x) CONTAINERS) (all (map plain? (parts x)))))
 
 (defn shows-holes? [code]
   "May this code look at its variables, with holes among them? A macro of the

@@ -139,7 +139,6 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (.close master)))
 
 
-
 ;; Calls over collections
 
 (defn dpfw-map [f xs #* more-xs  [chunk-size None] [retries 0] [progress False]]

@@ -45,6 +45,17 @@ have a call there instead, ``holes`` knows."
     (setv self.text (write-datum value))))
 
 
+(defn parts [container]
+  "What a container holds, as iterables: a dict its keys and its values."
+  (if (is (type container) dict)
+    [container (.values container)]
+    [container]))
+
+(defn plain? [xs]
+  "Is nothing among these that holds something else?"
+  (<= (set (map type xs)) PLAIN))
+
+
 (defn hole-name [n]
   f"{PREFIX}{n}")
 
@@ -110,9 +121,9 @@ have a call there instead, ``holes`` knows."
           (return True))
       (and (in (type x) CONTAINERS) (not-in (id x) seen)) (do
         (.add seen (id x))
-        (for [parts (if (is (type x) dict) [x (.values x)] [x])]
-          (unless (<= (set (map type parts)) PLAIN)
-            (.extend left parts))))))
+        (for [some (parts x)]
+          (unless (plain? some)
+            (.extend left some))))))
   False)
 
 (defn beside [text forms]
