@@ -3,8 +3,8 @@
 (import
   contextlib [contextmanager]
   socket
-  dpfw.ports [read-object read-result write-object]
-  dpfw.promise [force]
+  dpfw.task.ports [read-object read-result write-object]
+  dpfw.dispatch.promise [force]
   bench.figure [figure quantity]
   bench.measure [interleaved rate]
   bench.processes [helper launched resident-memory])

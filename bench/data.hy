@@ -3,7 +3,7 @@
 (import
   json
   random
-  dpfw.sexp [read-datum write-datum]
+  dpfw.data.sexp [read-datum write-datum]
   bench.figure [figure]
   bench.measure [interleaved trips])
 

@@ -6,9 +6,9 @@
   resource
   threading
   time
-  dpfw.crew [PARKED]
-  dpfw.ports [read-result]
-  dpfw.promise [force]
+  dpfw.net.threads [PARKED]
+  dpfw.task.ports [read-result]
+  dpfw.dispatch.promise [force]
   dpfw.slave [SlaveNode]
   bench.figure [figure quantity]
   bench.measure [interleaved trips]

@@ -7,7 +7,7 @@
   os
   subprocess
   sys
-  dpfw.dispatch [Master]
+  dpfw.dispatch.dispatcher [Master]
   dpfw.launch [dpfw-launch])
 
 (setv

@@ -4,8 +4,8 @@
   itertools
   sys
   types [ModuleType]
-  dpfw.ports [read-result]
-  dpfw.promise [force]
+  dpfw.task.ports [read-result]
+  dpfw.dispatch.promise [force]
   bench.figure [figure]
   bench.measure [interleaved rate trips]
   bench.processes [launched])

@@ -2,8 +2,8 @@
 
 (import
   contextlib [ExitStack]
-  dpfw.ports [read-result]
-  dpfw.promise [force]
+  dpfw.task.ports [read-result]
+  dpfw.dispatch.promise [force]
   bench.dask-apart [dask]
   bench.echo [REPLY echo threaded-echo]
   bench.figure [figure]

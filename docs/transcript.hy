@@ -5,7 +5,7 @@
   sys)
 
 (setv root (. (Path __file__) (absolute) parent parent))
-(setv (cut sys.path 0) [(str root) (str (/ root "tests"))])
+(setv (cut sys.path 0) [(str root)])
 
-(import recorder [document])
+(import tests.recorder [document])
 (document)

@@ -12,11 +12,11 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (import
   atexit
   threading
-  dpfw.capture [with-variables]
-  dpfw.dispatch [Master]
-  dpfw.mapping [NOTHING]
-  dpfw.ports [read write read-object write-object read-result]
-  dpfw.promise [force])
+  dpfw.dispatch.capture [with-variables]
+  dpfw.dispatch.dispatcher [Master]
+  dpfw.dispatch.mapping [NOTHING]
+  dpfw.task.ports [read write read-object write-object read-result]
+  dpfw.dispatch.promise [force])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv

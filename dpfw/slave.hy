@@ -17,11 +17,11 @@ From the shell, ``hy -m dpfw.slave 10000`` and
   signal
   sys
   dpfw.errors [AddressError CookieError DpfwError Refused]
-  dpfw.evaluator [Evaluator]
-  dpfw.network [format-address parse-address pauses]
-  dpfw.node [Node]
-  dpfw.ports [read write read-object write-object]
-  dpfw.service [Service]
+  dpfw.serve.evaluator [Evaluator]
+  dpfw.net.addresses [format-address parse-address pauses]
+  dpfw.net.node [Node]
+  dpfw.task.ports [read write read-object write-object]
+  dpfw.serve.session [Service]
   dpfw [srfi-69])
 (eval-when-compile (require hyrule.control [unless]))
 

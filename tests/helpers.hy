@@ -10,7 +10,7 @@
   threading
   time
   pytest
-  dpfw.wire [Connection DEFAULT-LIMIT])
+  dpfw.net.wire [Connection DEFAULT-LIMIT])
 
 (setv WAIT 10)  ; seconds until what should have happened has not
 

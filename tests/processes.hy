@@ -6,9 +6,9 @@ launched slaves."
   os
   subprocess
   sys
-  dpfw.dispatch [Master]
+  dpfw.dispatch.dispatcher [Master]
   dpfw.launch [dpfw-launch]
-  dpfw.network [parse-address])
+  dpfw.net.addresses [parse-address])
 
 (setv WAIT 30)  ; seconds, for anything at all
 
@@ -45,7 +45,7 @@ launched slaves."
 
 (defn run-task [master remote [local None] #** options]
   "Make a task, wait for it, return its result."
-  (import dpfw.ports [read-result])
+  (import dpfw.task.ports [read-result])
   (.result (.make-task master remote (or local read-result) #** options) WAIT))
 
 (defn error-of [procedure #* arguments #** options]

@@ -18,7 +18,7 @@ recordings are equal and a reader can check the proofs."
   unittest.mock [patch]
   dpfw.errors [Refused]
   dpfw.master [Master force read read-result write]
-  dpfw.wire [HEADER])
+  dpfw.net.wire [HEADER])
 (require hyrule.control [unless])
 
 (setv
@@ -34,7 +34,7 @@ recordings are equal and a reader can check the proofs."
 (defn fixed-tokens [letter]
   "In this process, session ids and nonces are a0a0…, a1a1…, and so on."
   (setv numbers (count))
-  (patch "dpfw.handshake.secrets" (SimpleNamespace
+  (patch "dpfw.net.handshake.secrets" (SimpleNamespace
     :token-hex (fn [n] (* f"{letter}{(next numbers)}" n)))))
 
 (defn slave []
@@ -47,12 +47,12 @@ recordings are equal and a reader can check the proofs."
   "A slave; gives the address that it listens on."
   (with [process (subprocess.Popen
       [(getattr hy "sys_executable" sys.executable)
-       "-c" "import hy, recorder; recorder.slave()"]
+       "-c" "import hy, tests.recorder; tests.recorder.slave()"]
       :env {#** os.environ
             "DPFW_COOKIE" COOKIE
             ; Tracebacks without ^^^^, which each Python puts elsewhere.
             "PYTHONNODEBUGRANGES" "1"
-            "PYTHONPATH" (.join os.pathsep [(str HERE) (str HERE.parent)])}
+            "PYTHONPATH" (str HERE.parent)}
       :stdout subprocess.PIPE
       :stderr subprocess.DEVNULL
       :text True)]

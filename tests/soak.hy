@@ -10,9 +10,9 @@ both slaves after every 10,000 tasks, and fails if that of any is ever more than
   subprocess
   sys
   time
-  dpfw.dispatch [Master]
+  dpfw.dispatch.dispatcher [Master]
   dpfw.launch [dpfw-launch]
-  dpfw.ports [read-result read write])
+  dpfw.task.ports [read-result read write])
 
 (setv
   ROUND 10,000    ; tasks between two looks

@@ -8,7 +8,7 @@
   subprocess
   sys
   pytest
-  dpfw.dispatch [Master]
+  dpfw.dispatch.dispatcher [Master]
   tests.processes [WAIT ended error-of run-task slave-command slave-process slave-server])
 
 (defn [(pytest.mark.parametrize "runner" [

@@ -5,10 +5,10 @@
   pytest
   dpfw.launch [dpfw-launch]
   dpfw.master [dpfw-close]
-  doc-examples [check-docstrings])
+  tests.doc-examples [check-docstrings])
 
 (defn [(pytest.mark.parametrize "name"
-        ["wire" "network" "promise" "sexp" "ports" "slave"])]
+        ["net.wire" "net.addresses" "dispatch.promise" "data.sexp" "task.ports" "slave"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 

@@ -7,7 +7,7 @@
   re
   sysconfig
   pytest
-  example-runs [EXAMPLES example-names promised-lines run-example])
+  tests.example-runs [EXAMPLES example-names promised-lines run-example])
 
 (setv
   CENSUS "stdlib_census.hy"

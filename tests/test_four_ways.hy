@@ -7,10 +7,10 @@
   subprocess
   threading
   pytest
-  dpfw.dispatch [Master]
+  dpfw.dispatch.dispatcher [Master]
   dpfw.errors [MasterClosed SlaveLost]
-  dpfw.network [format-address]
-  dpfw.ports [read-result]
+  dpfw.net.addresses [format-address]
+  dpfw.task.ports [read-result]
   tests.processes [WAIT ended error-of launched run-task slave-process slave-server])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))

@@ -17,15 +17,15 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
   subprocess
   time
   pytest
-  dpfw.cookie [cookie]
-  dpfw.dispatch [Master]
+  dpfw.net.cookie [cookie]
+  dpfw.dispatch.dispatcher [Master]
   dpfw.errors [DatumSyntaxError RemoteError SlaveLost]
-  dpfw.handshake [DEADLINE dial-handshake hello proof without-proof HELLO]
-  dpfw.node [MOST-STRANGERS]
-  dpfw.ports [read read-result write]
-  dpfw.wire [Connection]
-  helpers [all-from holds until WAIT]
-  recorder [documented]
+  dpfw.net.handshake [DEADLINE dial-handshake hello proof without-proof HELLO]
+  dpfw.net.node [MOST-STRANGERS]
+  dpfw.task.ports [read read-result write]
+  dpfw.net.wire [Connection]
+  tests.helpers [all-from holds until WAIT]
+  tests.recorder [documented]
   tests.processes [run-task slave-server])
 (require hyrule.control [unless])
 

@@ -7,10 +7,10 @@
   sys
   threading
   pytest
-  dpfw.dispatch [Master]
+  dpfw.dispatch.dispatcher [Master]
   dpfw.errors [LaunchError SlaveLost]
   dpfw.launch [dpfw-launch]
-  dpfw.ports [read-result]
+  dpfw.task.ports [read-result]
   tests.processes [WAIT error-of launched run-task])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))

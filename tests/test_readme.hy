@@ -10,9 +10,9 @@ is there."
   sys
   types [ModuleType]
   pytest
-  doc-examples [check-example examples]
-  example-runs [ROOT example-names promised-lines run-example]
-  processes [slave-server]
+  tests.doc-examples [check-example examples]
+  tests.example-runs [ROOT example-names promised-lines run-example]
+  tests.processes [slave-server]
   dpfw
   dpfw [master slave])
 

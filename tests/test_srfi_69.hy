@@ -20,7 +20,7 @@ wrong."
   dpfw
   dpfw.srfi-69
   dpfw.srfi-69 *
-  doc-examples [check-docstrings])
+  tests.doc-examples [check-docstrings])
 
 
 (defclass Subdict [dict])

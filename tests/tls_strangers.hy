@@ -21,8 +21,8 @@ two machines, made of network namespaces."
   cryptography.hazmat.primitives.ciphers.aead [AESGCM]
   cryptography.hazmat.primitives.kdf.hkdf [HKDFExpand]
   pytest
-  dpfw.tls [load-certificate make-certificate]
-  helpers [begin exactly outcome])
+  dpfw.net.tls [load-certificate make-certificate]
+  tests.helpers [begin exactly outcome])
 (require hyrule.control [unless])
 
 (setv

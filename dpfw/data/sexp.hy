@@ -1,0 +1,357 @@
+"Values to s-expressions and back: the language of what `read` and `write`
+carry. A datum is one line of text, and reading it evaluates nothing. ::
+
+    None  True  42  -0x1f  1.5  -Inf  NaN  1-2j  \"text\\n\"  b\"bytes\\x00\"
+    [1 2]  #(1 2)  {\"key\" 1  2 \"b\"}  #{1 2}     a list, tuple, dict, set
+    :keyword
+    'form                                         a Hy model
+    (tag argument ...)                            a value of a registered type
+
+Hy reads all but the last as the same value. Types are taken exactly: a value
+of a subclass would come back as something else, so it is refused.
+
+Below this file stand ``lexis`` (words), ``forms`` and ``quoted`` (models to text
+and back) and ``stdtypes`` (the types that are registered from the start)."
+
+(import
+  functools [partial]
+  importlib [import-module]
+  itertools [islice]
+  operator [countOf length-hint]
+  re
+  threading
+  hy.models [Keyword]
+  dpfw.errors [DatumSyntaxError UnwritableError]
+  dpfw.data.forms [DATUM check-depth form-text type-name unwritable write-remote]
+  dpfw.data.tokens [
+    MAX-DEPTH Misfit Misread Plain ROW-TEXT TOKEN bytes-text complex-text
+    float-text int-text keyword-text number plain-text read-bytes read-keyword
+    read-number read-numbers read-strings snippet string-text tokens-of]
+  dpfw.data.model_reader [CLOSERS read-form]
+  dpfw.data.standard_types [BY-CLASS BY-TAG])
+
+
+(setv ADVICE
+  "register its type with (register-type type tag writer reader), or send it by write-object")
+
+
+;; * Registered types
+
+(setv
+  TAG (re.compile r"[A-Za-z_][\w.*+/<>=!?$%&|^-]*")
+  WRITERS {}  ; class: #(tag writer)
+  READERS {}  ; tag: #(class reader)
+  registry-lock (threading.Lock))
+
+
+(defn register-type [cls tag writer [reader None]]
+  "Let values of a type be written, and read, as ``(tag argument ...)``. ::
+
+      (defclass Point []
+        (defn __init__ [self x y] (setv self.x x  self.y y)))
+      (register-type Point \"Point\" (fn [p] [p.x p.y]))
+      (write-datum (Point 1 2))  ; => \"(Point 1 2)\"
+
+  - ``cls``: a class. Its subclasses are not included.
+  - ``tag``: a str with the syntax of a symbol; it may have dots.
+  - ``writer``: a function from a value to the list of its arguments, which have
+    to be writable themselves.
+  - ``reader``: a function from the arguments to a value; ``cls`` by default.
+
+  Both ends have to register: a text cannot say what its tags mean. Another call
+  for the same type and tag takes the place of the first, and so does one for a
+  class of the same name in the same module, which has been defined anew.
+  Raises `ValueError` if the tag or the type is taken or the tag is no symbol."
+  (when (not (isinstance cls type))
+    (raise (TypeError f"{cls !r} is no class")))
+  (when (not (and (isinstance tag str) (.fullmatch TAG tag)))
+    (raise (ValueError f"{tag !r} cannot be a tag: it does not look like a symbol")))
+  (when (or (in cls ATOMS) (in cls BRACKETS) (is cls dict) (in cls DATUM))
+    (raise (ValueError f"{cls !r} has a notation of its own")))
+  (with [_ registry-lock]
+    (setv [old-tag _] (or (find-writer cls) #(tag None)))
+    (when (!= old-tag tag)
+      (raise (ValueError f"{cls !r} is already registered, under the tag {old-tag}")))
+    (setv [old-cls _] (or (find-reader tag) #(cls None)))
+    (when (not (same-name? old-cls cls))
+      (raise (ValueError f"the tag {tag} is taken, by {old-cls !r}")))
+    (.pop WRITERS old-cls None)
+    (setv
+      (get READERS tag) #(cls (or reader cls))
+      (get WRITERS cls) #(tag writer))))
+
+
+(defn same-name? [a b]
+  (= #(a.__module__ a.__qualname__) #(b.__module__ b.__qualname__)))
+
+
+(defn find-writer [type]
+  (or (.get WRITERS type) (do
+    (setv row (.get BY-CLASS #(type.__module__ type.__qualname__)))
+    (when row
+      (register-row #* row)
+      (.get WRITERS type)))))
+
+
+(defn find-reader [tag]
+  (or (.get READERS tag) (do
+    (setv row (.get BY-TAG tag))
+    (when row
+      (register-row #* row)
+      (get READERS tag)))))
+
+
+(defn register-row [module name writer reader]
+  ;; Two threads may do this at once: they do the same.
+  (setv cls (getattr (import-module module) name))
+  (setv
+    (get READERS name) #(cls (partial reader cls))
+    (get WRITERS cls) #(name writer)))
+
+
+;; * Writing
+
+(defn datum-text [x depth]
+  (setv write (.get ATOMS (type x)))
+  (if write
+    (write x)
+    (nested-text x depth)))
+
+
+(defn nested-text [x depth]
+  (check-depth depth)
+  (setv brackets (.get BRACKETS (type x)))
+  (cond
+    brackets (+ (get brackets 0) (items-text x (+ depth 1) x) (get brackets 1))
+    (is (type x) dict) (dict-text x (+ depth 1))
+    (in (type x) DATUM) (+ "'" (form-text x depth DATUM))
+    True (tagged-text x (+ depth 1))))
+
+
+(defn items-text [xs depth whole]
+  (setv row-text (.get ROW-TEXT (kind-of-all xs)))
+  (when row-text
+    (return (row-text xs)))
+  (setv texts [])
+  (try
+    (for [x xs]
+      (setv write (.get ATOMS (type x)))
+      (.append texts (if write (write x) (nested-text x depth))))
+    (except [e Misfit]
+      (.append e.trail #(whole f"[{(len texts)}]"))
+      (raise)))
+  (.join " " texts))
+
+
+(defn kind-of-all [xs]
+  "The type that all of these have; None if there are several, or nothing."
+  (for [x xs]
+    (setv kind (type x))
+    ; In two thirds of the time of making a set of the types.
+    (return (when (= (countOf (map type xs) kind) (len xs)) kind))))
+
+
+(defn dict-text [d depth]
+  (setv texts [])
+  (try
+    (for [[k v] (.items d)]
+      (setv key None)
+      (setv write (.get ATOMS (type k)))
+      (setv key (if write (write k) (nested-text k depth)))
+      (setv write (.get ATOMS (type v)))
+      (.append texts (+ key " " (if write (write v) (nested-text v depth)))))
+    (except [e Misfit]
+      (.append e.trail #(d (if (is key None)
+        f"<key {(len texts)}>"
+        f"[{(if (> (len key) 40) (+ (cut key 40) "...") key)}]")))
+      (raise)))
+  (+ "{" (.join "  " texts) "}"))
+
+
+(defn tagged-text [x depth]
+  (setv [tag writer] (or (find-writer (type x)) [None None]))
+  (when (is tag None)
+    (raise (Misfit f"cannot write {(type-name x)}" ADVICE)))
+  (try
+    (setv args (writer x))
+    (except [e Exception]
+      (raise
+        (Misfit f"cannot write {(type-name x)}, its writer raised {(. (type e) __name__)}: {e}")
+        :from e)))
+  (when (not-in (type args) [list tuple])
+    (raise (Misfit f"cannot write {(type-name x)}, its writer did not return a list")))
+  (try
+    (setv text (items-text args depth args))
+    (except [e Misfit]
+      (.append e.trail #(x f"<{tag}>"))
+      (raise)))
+  (+ "(" tag (if text " " "") text ")"))
+
+
+(setv
+  ATOMS {
+    (type None) str  bool str  int int-text  float float-text
+    complex complex-text  str string-text  Plain plain-text  bytes bytes-text
+    Keyword keyword-text}
+  BRACKETS {list #("[" "]")  tuple #("#(" ")")  set #("#{" "}")})
+
+
+(defn write-datum [x]
+  #[[The text of a value: one line, without a newline. ::
+
+      (write-datum [1 "a"])  ; => "[1 \"a\"]"
+
+  Raises `UnwritableError`, which names the type and the place, if `read-datum`
+  could not make an equal value of the same type from it: for types that are
+  not registered, for what contains itself, and for more than 200 levels of
+  nesting.]]
+  (try
+    (datum-text x 1)
+    (except [e Misfit]
+      (raise (unwritable e) :from e.__cause__))
+    (except [RecursionError]
+      (raise (UnwritableError "cannot write the value: the stack is too deep here") :from None))))
+
+
+;; * Reading
+
+(defn read-datum [text]
+  #[[The value that a text denotes; the inverse of `write-datum`. ::
+
+      (read-datum "[1 \"a\"]")  ; => [1 "a"]
+
+  Nothing is evaluated. Raises `DatumSyntaxError`, with the position, if the
+  text is anything but one datum between white space.]]
+  (setv tokens (tokens-of text))
+  (setv rest (iter tokens))
+  (try
+    (read-tokens rest)
+    (except [e Misread]
+      (setv index (- (len tokens) (length-hint rest) 1))
+      (raise (syntax-error text index e) :from e.__cause__))))
+
+
+(defn read-tokens [tokens]
+  ;; One loop and a stack, no recursion: `items` are those of the innermost
+  ;; sequence so far, the stack holds the sequences around it.
+  (setv items []  stack [])
+  (for [token tokens]
+    (setv c (get token 0))
+    (cond
+      (= c "\"")
+        (.extend items (read-strings token))
+      (in c "0123456789-+")
+        (if (in " " token)
+          (.extend items (read-numbers token))
+          (.append items (read-number token)))
+      (in token BUILDERS)
+        (do
+          (when (>= (len stack) MAX-DEPTH)
+            (raise (Misread f"nested more than {MAX-DEPTH} levels deep")))
+          (setv [closer build] (get BUILDERS token))
+          (.append stack #(items closer (or build (read-tag tokens))))
+          (setv items []))
+      (in token CLOSERS)
+        (do
+          (setv [outer closer build] (if stack (.pop stack) NOTHING-OPEN))
+          (when (!= token closer)
+            (raise (Misread f"{token} where {closer} should be")))
+          (.append outer (build items))
+          (setv items outer)
+          (when (not stack)
+            (break)))
+      (= c "'")
+        (.extend items (read-quoted tokens (+ (len stack) 1)))
+      True
+        (.append items (read-atom token))))
+  (cond
+    stack (raise (Misread f"{(get stack -1 1)} is missing at the end" None))
+    (not items) (raise (Misread "there is no datum" None))
+    (or (> (len items) 1) (next tokens None)) (raise (Misread "more than one datum"))
+    True (get items 0)))
+
+
+(defn read-quoted [tokens depth]
+  ;; Numbers or strings after the quoted one are in the same token.
+  (setv [model row] (read-form tokens depth))
+  (cond
+    (not row) [model]
+    (= (get row 0) "\"") [model #* (read-strings row)]
+    True [model #* (read-numbers row)]))
+
+
+(defn read-atom [token]
+  (cond
+    (in token CONSTANTS) (get CONSTANTS token)
+    ;; A new object each time, for they can be keys side by side.
+    (in token ["NaN" "Inf" "NaNj" "Infj"]) (number token)
+    (= (get token 0) ":") (read-keyword token)
+    (.startswith token "b\"") (read-bytes token)
+    (is-not (number token) None) (number token)
+    True (raise (Misread f"{(snippet token)} is no datum; a symbol or form needs a quote mark"))))
+
+
+(defn build-dict [items]
+  (setv it (iter items))
+  (try
+    (setv d (dict (zip it it)))
+    (except [e Exception]
+      (raise (Misread f"no key: {e}") :from e)))
+  (when (!= (* 2 (len d)) (len items))
+    (raise (Misread (if (% (len items) 2) "a key without a value" "a key occurs twice"))))
+  d)
+
+
+(defn build-set [items]
+  (try
+    (setv s (set items))
+    (except [e Exception]
+      (raise (Misread f"no element of a set: {e}") :from e)))
+  (when (!= (len s) (len items))
+    (raise (Misread "an element occurs twice")))
+  s)
+
+
+(defn read-tag [tokens]
+  ;; What builds the value after `(`.
+  (setv tag (next tokens ""))
+  (setv [_ reader] (or (find-reader tag) #(None None)))
+  (when (is reader None)
+    (raise (Misread f"{(snippet tag)} is no tag of a registered type")))
+  (fn [items]
+    (try
+      (reader #* items)
+      (except [e Exception]
+        (raise (Misread f"the arguments do not fit {tag}: {(. (type e) __name__)}: {e}") :from e)))))
+
+
+(setv
+  CONSTANTS {"None" None  "True" True  "False" False}
+  NOTHING-OPEN #(None "the end" None)
+  BUILDERS {
+    "[" #("]" (fn [items] items))
+    "#(" #(")" tuple)
+    "{" #("}" build-dict)
+    "#{" #("}" build-set)
+    "(" #(")" None)})
+
+
+(defn syntax-error [text index e]
+  ;; `index` is that of the token. Tokens have no position until it is asked for.
+  (setv m (next (islice (.finditer TOKEN text) (max index 0) None) None))
+  (setv place (if (or (is m None) (is e.offset None))
+    (len text)
+    (+ (.start m) e.offset)))
+  (setv
+    begin (+ (.rfind text "\n" 0 place) 1)
+    end (.find text "\n" place)
+    line (cut text begin (if (< end 0) None end))
+    lineno (+ (.count text "\n" 0 place) 1)
+    offset (+ (- place begin) 1)
+    long (> (len line) 200))
+  (DatumSyntaxError
+    (+ e.why (if long f", near {(snippet (cut text place None))}" ""))
+    #("<datum>" lineno offset (if long None line))))
+
+
+(export :objects [write-datum read-datum write-remote register-type])

@@ -1,0 +1,159 @@
+"The handshake: roles, versions, and a mutual proof that both hold the cookie.
+
+::
+
+    1  dialler   (dpfw 1 master \"SESSION\" \"NONCE\")
+    2  listener  (dpfw 1 slave \"SESSION\" \"NONCE\" \"PROOF\")
+    3  dialler   (proof \"PROOF\")
+    -  either    (refused \"why\")            in place of its line; then it hangs up
+
+Either role may dial. SESSION and NONCE are 32 hexadecimal digits, PROOF is 64:
+the HMAC-SHA256 under the cookie of
+
+    dpfw proof 1 LF  SIDE LF  line 1 LF  line 2 without its proof LF  BINDING
+
+SIDE is ``dialler`` or ``listener``, whoever proves. Both nonces stand in what is
+proved, so no proof serves twice; the side stands there, so none can be sent
+back to whom it came from. BINDING is the TLS channel binding in hexadecimal,
+empty without TLS.
+
+All lines are matched with fixed patterns and are at most 512 bytes: until the
+proof, what comes from the other end meets no reader and no memory of ours."
+
+(import
+  contextlib [contextmanager]
+  hmac
+  re
+  secrets
+  time
+  dpfw.errors [HandshakeError Refused WireError]
+  dpfw.net.tls [secure-accepted secure-dialled]
+  dpfw.net.wire [ConnectionEnded])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  VERSION 1
+  MAX-LINE 512    ; bytes, line feed included
+  DEADLINE 10     ; seconds, for the whole handshake
+  HELLO (re.compile
+    rb"\(dpfw ([0-9]{1,9}) (master|slave) \"([0-9a-f]{32})\" \"([0-9a-f]{32})\"(?: \"([0-9a-f]{64})\")?\)")
+  PROOF (re.compile rb"\(proof \"([0-9a-f]{64})\"\)")
+  REFUSED (re.compile rb"\(refused \"([ !#-\[\]-~]{0,400})\"\)")
+  NO-TLS "from another machine, a session must be TLS; dpfw on both ends sees to that"
+  NO-DPFW f"this port speaks dpfw {VERSION}, and that was something else")
+
+
+(defn new-session []
+  "A session id, which no other process has: 32 hexadecimal digits."
+  (secrets.token-hex 16))
+
+(defn dial-handshake [connection role session cookie]
+  "Do the dialler's side of the handshake on a new connection.
+
+  ``role`` (\"master\" or \"slave\") and ``session`` are this end's, ``cookie``
+  is bytes. Returns the session id of the other end. Raises `HandshakeError`;
+  the connection is then of no use."
+  (setv mine (hello role session))
+  (with [deadline (handshaking connection)]
+    (secure-dialled connection deadline)
+    (.send-line connection mine)
+    (setv theirs (hear-hello connection deadline role)
+          plain (without-proof theirs))
+    (check-proof connection cookie "listener" mine plain (.group theirs 5))
+    (.send-line connection
+      f"(proof \"{(proof connection cookie "dialler" mine plain)}\")"))
+  (.decode (.group theirs 3)))
+
+(defn listen-handshake [connection role session cookie]
+  "As `dial-handshake`, for the end that listened."
+  (setv mine (hello role session))
+  (with [deadline (handshaking connection)]
+    (unless (secure-accepted connection deadline)
+      (raise (Refusal NO-TLS)))
+    (setv theirs (hear-hello connection deadline role)
+          plain (without-proof theirs))
+    (when (.group theirs 5)  ; a proof, before anything is there to prove
+      (raise (Refusal NO-DPFW)))
+    (.send-line connection
+      f"{(cut mine -1)} \"{(proof connection cookie "listener" plain mine)}\")")
+    (check-proof connection cookie "dialler" plain mine
+      (.group (hear connection deadline PROOF) 1)))
+  (.decode (.group theirs 3)))
+
+
+(defn hello [role session]
+  f"(dpfw {VERSION} {role} \"{session}\" \"{(secrets.token-hex 16)}\")")
+
+(defn without-proof [hello]
+  "The line of a hello that was heard, less the listener's proof."
+  (setv [version role session nonce _] (.groups hello))
+  f"(dpfw {(.decode version)} {(.decode role)} \"{(.decode session)}\" \"{(.decode nonce)}\")")
+
+(defn proof [connection cookie side dialled listened]
+  (.hexdigest (hmac.new
+    cookie
+    (.encode f"dpfw proof {VERSION}\n{side}\n{dialled}\n{listened}\n{(.hex connection.binding)}")
+    "sha256")))
+
+(defn check-proof [connection cookie side dialled listened offered]
+  (unless (and offered
+               (hmac.compare-digest offered
+                 (.encode (proof connection cookie side dialled listened))))
+    (raise (Refusal (+
+      "the cookies differ"
+      (if connection.binding ", or somebody stands between the two ends" "")
+      "; give both ends the same, in DPFW_COOKIE or in ~/.config/dpfw/cookie")))))
+
+(defn hear-hello [connection deadline role]
+  "Hear a hello that fits an end of this role."
+  (setv heard (hear connection deadline HELLO)
+        [version their-role] (cut (.groups heard) 2))
+  (when (!= (int version) VERSION)
+    (raise (Refusal
+      f"this end speaks dpfw {VERSION} and that one dpfw {(int version)}; install the same on both")))
+  (when (= (.decode their-role) role)
+    (raise (Refusal (if (= role "master")
+      "both ends are masters, who talk with slaves; start one with: hy -m dpfw.slave 10000"
+      "both ends are slaves, who talk with masters; start one with (dpfw-master-client host port)"))))
+  heard)
+
+(defn hear [connection deadline pattern]
+  "Take a line that has this pattern."
+  (setv line (.receive-line connection MAX-LINE deadline)
+        refused (REFUSED.fullmatch line))
+  (when refused
+    (raise (Refused f"{connection.peer} refused: {(.decode (.group refused 1))}")))
+  (or (pattern.fullmatch line)
+      (raise (Refusal NO-DPFW))))
+
+
+(defclass Refusal [HandshakeError]
+  "What this end tells the other one before it hangs up.")
+
+(defn [contextmanager] handshaking [connection]
+  "Gives the moment at which the handshake must be over; tells the other end of
+  a refusal; makes every failure a `HandshakeError`."
+  (try
+    (yield (+ (time.monotonic) DEADLINE))
+    (.set-timeout connection None)
+    (except [e Refusal]
+      (raise (refuse connection (str e))))
+    (except [HandshakeError]
+      (raise))
+    (except [e ConnectionEnded]
+      (raise (HandshakeError
+        f"{connection.peer} hung up during the handshake; is that port dpfw's?") :from e))
+    (except [WireError]
+      (raise (refuse connection NO-DPFW)))
+    (except [e TimeoutError]
+      (raise (refuse connection f"the handshake took more than {DEADLINE} seconds") :from e))
+    (except [e OSError]
+      (raise (HandshakeError
+        f"the connection with {connection.peer} failed during the handshake: {e}") :from e))))
+
+(defn refuse [connection why]
+  "Tell the other end why it is not let in; return the error for this one."
+  (try
+    (.send-line connection f"(refused \"{why}\")")
+    (except [OSError]))  ; it hung up already, and this end's error says why
+  (Refused f"refused {connection.peer}: {why}"))

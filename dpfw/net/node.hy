@@ -1,0 +1,249 @@
+"A node: what a master and a slave have in common. It listens and dials, shakes
+hands, and owns every thread and socket that comes of it."
+
+(import
+  errno
+  logging
+  os
+  select
+  socket
+  threading
+  weakref [WeakSet]
+  dpfw.net.cookie [cookie]
+  dpfw.net.threads [Crew]
+  dpfw.errors [HandshakeError]
+  dpfw.net.handshake [new-session dial-handshake listen-handshake]
+  dpfw.net.reactor [Lookout]
+  dpfw.net.addresses [LONGEST-SILENCE dial listen-on silent? tune]
+  dpfw.net.wire [Connection format-address frame-limit])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  log (logging.getLogger __name__)
+  NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
+  MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
+  CHECK-EVERY 10       ; seconds between two looks for dead hosts
+  DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
+
+
+(setv nodes (WeakSet))  ; of this process
+
+(defn forsake-all []
+  (for [node (list nodes)]
+    (.forsake node)))
+
+(os.register-at-fork :after-in-child forsake-all)
+
+
+(defclass Node []
+  "One end of a network, in the role that its subclass has.
+
+  A subclass says in `joined` what to do with a connection that was dialled by
+  the other end and has shaken hands; this runs in a thread of its own."
+
+  (setv role None)
+
+  (defn __init__ [self]
+    (setv
+      self.session (new-session)
+      self.frame-limit (frame-limit)
+      self.lock (threading.RLock)
+      self.lookout (Lookout f"dpfw-{self.role}-lookout")
+      self.crew (Crew f"dpfw-{self.role}")
+      self.listeners {}     ; host and port -> listening socket
+      self.connections (set)
+      self.strangers {}     ; accepted connections that shake hands, oldest first
+      self.checks None      ; the timer of `check-hosts`
+      self.closers []       ; what else to call when the node closes
+      self.cookie None
+      self.closed (threading.Event))
+    (.add nodes self))
+
+  (defn joined [self connection session]
+    (raise NotImplementedError))
+
+  (defn secret [self]
+    (when (is self.cookie None)
+      (setv self.cookie (cookie)))
+    self.cookie)
+
+  (defn listen [self [port 0] [backlog 100] [host None]]
+    "Listen for the other role, without blocking. ``port`` 0 is any free port,
+    ``host`` None every address of this machine. Returns the host and port that
+    it got. Raises `AddressError` and `CookieError`."
+    (.check-open self)
+    (.secret self)
+    (setv listener (listen-on port backlog host)
+          address (cut (.getsockname listener) 2))
+    (.setblocking listener False)
+    (with [_ self.lock]
+      (setv (get self.listeners address) listener))
+    (.watch-listener self listener)
+    (log.info "the %s listens on %s" self.role (format-address address))
+    (when (.is-set self.closed)  ; meanwhile
+      (.unlisten self address)
+      (.check-open self))
+    address)
+
+  (defn unlisten [self address]
+    "Stop listening there. Idempotent."
+    (with [_ self.lock]
+      (setv listener (.pop self.listeners address None)))
+    (unless (is listener None)
+      (.unwatch self.lookout listener)
+      ; The kernel keeps a socket open as long as poll(2) has it, and a
+      ; listener would go on to accept.
+      (try
+        (.shutdown listener socket.SHUT-RDWR)
+        (except [OSError]))  ; macOS knows no such thing of a listener
+      (.close listener)))
+
+  (defn dial [self host port]
+    "Connect to the other role; returns the connection and the other end's
+    session id."
+    (.check-open self)
+    (setv secret (.secret self)
+          connection (.own self (dial host port)))
+    (try
+      #(connection (dial-handshake connection self.role self.session secret))
+      (except [BaseException]
+        (.retire self connection)
+        (raise))))
+
+  (defn retire [self connection]
+    "Close a connection and forget it. Idempotent."
+    (.unwatch self.lookout connection)
+    (.close connection)
+    (with [_ self.lock]
+      (.discard self.connections connection)))
+
+  (defn at-close [self closer]
+    "Call ``closer`` when the node closes, after its connections have ended."
+    (.append self.closers closer))
+
+  (defn wait [self]
+    "Block until the node is closed."
+    (.wait self.closed))
+
+  (defn close [self]
+    "Leave the network: close every listener and connection, end every thread.
+    Idempotent."
+    (with [_ self.lock]
+      (.set self.closed)
+      (setv connections (list self.connections)
+            addresses (list self.listeners)))
+    (for [address addresses]
+      (.unlisten self address))
+    (for [connection connections]
+      (.abort connection))
+    (for [closer self.closers]
+      (closer))
+    (for [thread (.close self.crew)]
+      (log.warning "%s still runs a procedure of its user's" thread.name))
+    (.close self.lookout)
+    (for [connection connections]
+      (.retire self connection)))
+
+  (defn __enter__ [self]
+    self)
+
+  (defn __exit__ [self #* _]
+    (.close self))
+
+  ;; What follows is the node's own.
+
+  (defn forsake [self]
+    "In a child process that was forked: let go of what is the parent's. A socket
+    that the child kept open would outlive the parent, and hide its death."
+    (for [file [#* (.values self.listeners)
+                #* (gfor  connection self.connections  connection.sock)
+                self.lookout.waked  self.lookout.waker]]
+      (.close file))
+    ; No other thread came along, and what they locked stays locked.
+    (.__init__ self)
+    (.set self.closed)
+    (.close self.lookout))
+
+  (defn check-open [self]
+    (when (.is-set self.closed)
+      (raise (RuntimeError f"this {self.role} is closed; make another"))))
+
+  (defn own [self sock]
+    "Make a connection of a socket; `close` will close it."
+    (setv connection (Connection sock self.frame-limit))
+    (with [_ self.lock]
+      (when (is self.checks None)
+        (setv self.checks (.call-after self.lookout CHECK-EVERY self.check-hosts)))
+      (.add self.connections connection)
+      (setv late (.is-set self.closed)))
+    (when late
+      (.retire self connection)
+      (.check-open self))
+    connection)
+
+  (defn check-hosts [self]
+    "End the connections whose other host is dead or cannot be reached."
+    (with [_ self.lock]
+      (setv connections (list self.connections)
+            self.checks (when connections
+              (.call-after self.lookout CHECK-EVERY self.check-hosts))))
+    (for [connection connections]
+      (when (silent? connection.sock)
+        (log.warning "%s has not confirmed for %d seconds what it was sent"
+          connection.peer LONGEST-SILENCE)
+        (.abort connection))))
+
+  (defn watch-listener [self listener]
+    "Watch a listening socket, unless it was closed meanwhile."
+    (with [_ self.lock]
+      (when (in listener (.values self.listeners))
+        (.watch self.lookout listener select.POLLIN
+          (fn [] (.accept self listener))))))
+
+  (defn accept [self listener]
+    (try
+      (setv [sock _] (.accept listener))
+      (except [e OSError]
+        (when (in e.errno NO-DESCRIPTORS)
+          (log.error "cannot accept a connection: %s" e.strerror)
+          (.unwatch self.lookout listener)
+          (.call-after self.lookout DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener))))
+        (return)))  ; else, who dialled has hung up already
+    (.setblocking sock True)
+    (try
+      (setv admitted (.run self.crew self.admit sock))
+      (except [BaseException]
+        (.close sock)
+        (raise)))
+    (unless admitted
+      (.close sock)))
+
+  (defn add-stranger [self connection]
+    "Of too many, the one that has been silent longest goes: so many who say
+    nothing keep nobody out."
+    (with [_ self.lock]
+      (when (>= (len self.strangers) MOST-STRANGERS)
+        (setv longest (next (iter self.strangers)))
+        (.pop self.strangers longest)
+        (.abort longest))
+      (setv (get self.strangers connection) None)))
+
+  (defn admit [self sock]
+    "Shake hands with who dialled, and join."
+    (setv connection (.own self sock))
+    (.add-stranger self connection)
+    (try
+      (tune sock)
+      (setv session (listen-handshake connection self.role self.session (.secret self)))
+      (except [e HandshakeError]
+        (.retire self connection)
+        (log.warning "%s" e)
+        (return))
+      (except [BaseException]
+        (.retire self connection)
+        (raise))
+      (finally
+        (with [_ self.lock]
+          (.pop self.strangers connection None))))
+    (log.info "joined by %s" connection.peer)
+    (.joined self connection session)))

@@ -1,0 +1,210 @@
+"Remote text to procedure, with a cache.
+
+All remotes of a process are evaluated in one module, where their definitions,
+imports and macros stay; one at a time, though what they yield runs side by
+side. Reading and compiling takes some 400 µs, calling what was compiled less
+than one; so a remote whose text was seen before is not compiled again.
+
+That changes nothing for a remote of the form ``(fn …)``, whose evaluation has
+no effect: what is compiled makes the procedure anew for each task. Other forms
+are evaluated each time. Compiled code keeps the expansions of its macros, so a
+change of the module's macros makes an end of all of it. A macro that expands
+the same form in two ways at two times is expanded once."
+
+(import
+  collections [OrderedDict]
+  copy [copy]
+  functools [partial]
+  inspect
+  io
+  itertools
+  linecache
+  reprlib
+  sys
+  threading
+  types [CodeType ModuleType]
+  hy.reader.hy-reader [HyReader]
+  dpfw.errors [NotProcedureError]
+  dpfw.serve.holes [NOSY opaque-holes]
+  dpfw.task.remote [CONTAINERS PREFIX filled hole-name parts plain?]
+  dpfw.data.sexp [read-datum])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  MODULE-NAME "dpfw.remotes"
+  CACHED 512        ; compiled remotes that are kept
+  SOURCES 2048)     ; texts of remotes that tracebacks can show
+
+
+(defclass Evaluator []
+  "Evaluates remotes in a module that has ``names`` bound."
+
+  (defn __init__ [self names]
+    (setv
+      self.module (ModuleType MODULE-NAME "Where remotes are evaluated.")
+      ; Reader, compiler and models share state between threads. An RLock, since
+      ; a remote's top level may run tasks of its own.
+      self.lock (threading.RLock)
+      self.makers {}              ; text, number of values -> `Maker`, oldest first
+      self.macros None            ; of the module, when the makers were compiled
+      self.sources (OrderedDict)  ; file names in linecache, oldest first
+      self.numbers (itertools.count 1))
+    (.update self.module.__dict__ names)
+    ; hy.eval takes `hy` away again from globals that did not have it, and code
+    ; that uses a keyword or a quoted form then fails.
+    (setv self.module.hy hy
+          (get sys.modules MODULE-NAME) self.module))
+
+  (defn procedure [self text [values #()]]
+    "The procedure that a remote evaluates to. ``values`` are the texts of the
+    data that belong in its holes.
+
+    Raises what the evaluation does; `SyntaxError` when the text is not one form
+    of Hy, and `NotProcedureError` when it yields no procedure of two ports."
+    ; Without the lock, so that a remote seen before need not wait while the top
+    ; level of another takes its time.
+    (setv maker (when (= self.macros (.macros-now self))
+      (.get self.makers #(text (len values)))))
+    (cond
+      (is maker None)
+        (with [_ self.lock]
+          (.compile self text values))
+      maker.opaque
+        (.procedure self #* (filled text values maker.opaque))
+      True
+        (.make maker #* (map source values))))
+
+  (defn macros-now [self]
+    #((dict (getattr self.module "_hy_macros" {}))
+      (dict (getattr self.module "_hy_reader_macros" {}))))
+
+  (defn compile [self text values]
+    "Evaluate a remote, and keep what can be called again where that changes
+    nothing."
+    (setv
+      form (.read-form self text)
+      before (.macros-now self)
+      macros (get before 0)
+      every (set (range (len values))))
+    (cond
+      (procedure-form? form macros) (do
+        (setv [make opaque] (.maker self form macros every)
+              procedure (unless opaque (checked (make #* (map source values)))))
+        (.keep self #(text (len values)) before (Maker make opaque))
+        (or procedure (.procedure self #* (filled text values opaque))))
+      values
+        (.procedure self #* (filled text values every))
+      True
+        (checked (.eval self form form))))
+
+  (defn maker [self form macros holes]
+    "A function that makes the procedure of sources for its holes, and those of
+    the holes that are opaque; if there are any, the function is None."
+    (setv opaque (if holes (opaque-holes form macros) #{}))
+    (if opaque
+      #(None opaque)
+      (do
+        ; Within a `fn` of its own, the form's closures are made anew by each
+        ; call, and nothing of it shows in the module.
+        (setv parameters (lfor  n (sorted holes)  (hy.models.Symbol (hole-name n)))
+              make (.eval self `(fn [~@parameters] ~form) form))
+        (if (shows-holes? make.__code__)
+          #(None holes)
+          #(make opaque)))))
+
+  (defn keep [self key before maker]
+    "What was compiled keeps its macro expansions, so a change of macros is the
+    end of it all."
+    (setv macros (.macros-now self))
+    (when (!= macros before)  ; it has made a macro itself
+      (return))
+    (when (!= macros self.macros)
+      (.clear self.makers)
+      (setv self.macros macros))
+    (when (>= (len self.makers) CACHED)
+      (del (get self.makers (next (iter self.makers)))))
+    (setv (get self.makers key) maker))
+
+  (defn read-form [self text]
+    "The one form in the text."
+    (setv name f"<remote {(next self.numbers)}>")
+    (.remember-source self name text)
+    (setv reader (HyReader))
+    (.update reader.reader-macros (getattr self.module "_hy_reader_macros" {}))
+    (setv forms (hy.read-many (io.StringIO text) :filename name :reader reader)
+          form (next forms None))
+    (when (is form None)
+      (raise (syntax-error "the remote is empty; give (fn [i o] …)" name text 1 1)))
+    (setv second (next forms None))
+    (unless (is second None)
+      (raise (syntax-error
+        "the remote has more than one form; wrap them in (do …), the procedure last"
+        name text second.start-line second.start-column)))
+    (setv form.filename name  form.source text  form.reader reader)
+    form)
+
+  (defn remember-source [self name text]
+    "Let tracebacks show the lines of this remote."
+    (setv (get linecache.cache name)
+            #((len text) None (.splitlines text True) name)
+          (get self.sources name) True)
+    (when (> (len self.sources) SOURCES)
+      (.pop linecache.cache (get (.popitem self.sources :last False) 0) None)))
+
+  (defn eval [self model form]
+    (setv model.filename form.filename
+          model.source form.source
+          model.reader form.reader)
+    (hy.eval model :globals self.module.__dict__ :module self.module)))
+
+
+(defclass Maker []
+  "What was compiled: ``make``, which gives the procedure when it is called with
+  a source for each value, or else ``opaque``, the numbers of the values that
+  must be written into the text."
+
+  (defn __init__ [self make opaque]
+    (setv self.make make  self.opaque opaque)))
+
+(defn procedure-form? [form macros]
+  "Is it a form whose evaluation does nothing but make a procedure?"
+  (and (isinstance form hy.models.Expression) form (= (get form 0) 'fn) (not-in "fn" macros)))
+
+
+;; Values beside the text. A hole is a call of a source, which gives the value:
+;; each evaluation of `[1 2]` makes a list.
+
+(defn source [text]
+  (setv value (read-datum text))
+  (cond
+    (not-in (get text 0) "[#{(") (fn [] value)
+    (flat? value) (partial copy value)
+    True (partial read-datum text)))
+
+(defn flat? [x]
+  "Is it a container of nothing but what cannot change?"
+  (and (in (type x) CONTAINERS) (all (map plain? (parts x)))))
+
+(defn shows-holes? [code]
+  "May this code look at its variables, with holes among them? A macro of the
+  user's may have expanded to that."
+  (or (and (not (.isdisjoint NOSY code.co-names))
+           (any (gfor  name code.co-freevars  (.startswith name (hy.mangle PREFIX)))))
+      (any (gfor  c code.co-consts  :if (isinstance c CodeType)  (shows-holes? c)))))
+
+(defn checked [x]
+  "What a remote yields, if it is a procedure of two ports."
+  (unless (callable x)
+    (raise (NotProcedureError
+      f"the remote yields {(reprlib.repr x)}, not a procedure; give (fn [i o] …)")))
+  (try
+    (.bind (inspect.signature x) None None)
+    (except [e TypeError]
+      (raise (NotProcedureError
+        f"the remote's procedure cannot be called with two ports ({e}); give (fn [i o] …)")))
+    (except [ValueError]))  ; written in C, and tells no signature
+  x)
+
+(defn syntax-error [message name text line column]
+  (SyntaxError message
+    #(name line column (get (or (.splitlines text) [""]) (- line 1)))))

@@ -1,0 +1,123 @@
+"The slave's part of the calls over collections: a procedure, and a chunk of the
+items for it.
+
+Each writes what came of the chunk, as a list, and returns the seconds it took.
+When an item fails, its place in the chunk is written instead, as an int, and
+the error is raised."
+
+(import
+  array [array]
+  functools [reduce]
+  operator [length-hint]
+  time [perf-counter]
+  dpfw.errors [Interrupted UnwritableError]
+  dpfw.task.ports [write]
+  dpfw.data.sexp [kind-of-all write-datum])
+
+(setv
+  WORTHWHILE 100  ; items, from which on an array is shorter
+  TYPECODES {int "q"  float "d"})
+
+
+(defn map-chunk [f columns o]
+  "Write the list of ``(f x …)`` for the items in the columns, which are read
+  here, since the time for that counts."
+  (timed (fn []
+    (write-results (mapped f (columns) o) o))))
+
+(defn each-chunk [f columns o]
+  "Call f for each item, and keep nothing."
+  (timed (fn []
+    (setv [items] (columns)  place 0)
+    (with-place o (fn [] place) (fn []
+      (nonlocal place)
+      (for [[place x] (enumerate items)]
+        (f x))))
+    (write [] o))))
+
+(defn reduce-chunk [f columns o]
+  "Write the one value that f makes of the items, in a list."
+  (timed (fn []
+    (setv [items] (columns))
+    (write-results [(reduced f items o)] o (- (len items) 1)))))
+
+(defn map-reduce-chunk [f g columns o]
+  "The same with g, of what f makes of each item."
+  (timed (fn []
+    (setv items (mapped f (columns) o))
+    (write-results [(reduced g items o)] o (- (len items) 1)))))
+
+
+;; What fails, and at which item
+
+(defn with-place [o place procedure]
+  "Call the procedure; if it fails, tell at which place."
+  (try
+    (procedure)
+    (except [Interrupted]
+      (raise))
+    (except [e BaseException]
+      (write (place) o)
+      (if (isinstance e StopIteration)
+        ; Whoever hears of it would take it for the end of something.
+        (raise (RuntimeError "the procedure raised StopIteration") :from e)
+        (raise)))))
+
+(defn mapped [f columns o]
+  (setv results [])
+  (with-place o (fn [] (len results)) (fn []
+    ; `extend` keeps what it has when the iterator fails, and calls f from C.
+    (.extend results (map f #* columns))
+    (when (< (len results) (min (map len columns)))
+      ; Which to `extend` is the end of the items.
+      (raise (StopIteration)))))
+  results)
+
+(defn reduced [f items o]
+  (setv items (list items)
+        rest (iter items))
+  (with-place o (fn [] (- (len items) (length-hint rest) 1)) (fn []
+    (reduce f rest))))
+
+(defn write-results [results o [before 0]]
+  "``before`` is the number of items before that of the first result."
+  (try
+    (write (packed results) o)
+    (except [e UnwritableError]
+      (setv [place error] (first-unwritable results e))
+      (write (+ before place) o)
+      (raise error))))
+
+(defn first-unwritable [items error]
+  "The place of the first item that has no s-expression, and the error that
+  tells of it alone."
+  (for [[place x] (enumerate items)]
+    (try
+      (write-datum x)
+      (except [e UnwritableError]
+        (return #(place e)))))
+  #(0 error))  ; they are nested as deep as may be, and now one level deeper
+
+(defn timed [procedure]
+  (setv start (perf-counter))
+  (procedure)
+  (- (perf-counter) start))
+
+
+;; Columns of numbers, as which they take a third of the time on their way
+
+(defn packed [xs]
+  "The same items, as an array where that is exact."
+  (setv typecode (when (and (is (type xs) list) (>= (len xs) WORTHWHILE))
+    (.get TYPECODES (kind-of-all xs))))
+  (if typecode
+    (try
+      (array typecode xs)
+      (except [OverflowError]
+        xs))
+    xs))
+
+(defn unpacked [xs]
+  (if (is (type xs) array)
+    (.tolist xs)
+    xs))

@@ -1,0 +1,753 @@
+"What dpfw.data.sexp promises: each value comes back equal and of the same type, each
+model as an equal model, and no text does more than denote a value or fail.
+
+`same` is stricter than `=`: it tells apart 1 and True and 1.0, -0.0 and 0.0, and
+it takes NaN for the same as NaN."
+
+(import
+  array [array]
+  collections [Counter OrderedDict defaultdict deque namedtuple]
+  concurrent.futures [ThreadPoolExecutor]
+  datetime
+  datetime [date time timedelta timezone]
+  decimal [Decimal]
+  enum
+  fractions [Fraction]
+  importlib.util [find-spec]
+  itertools [combinations]
+  pathlib [Path]
+  random [Random]
+  re
+  struct
+  sys
+  uuid [SafeUUID UUID]
+  zoneinfo [ZoneInfo]
+  hy
+  hy.models [
+    Bytes Complex Dict Expression FComponent Float FString Integer Keyword
+    Lazy List Object Sequence Set String Symbol Tuple]
+  hypothesis [assume example given settings strategies :as st]
+  pytest
+  dpfw.errors [DatumSyntaxError DpfwError UnwritableError]
+  dpfw.data.sexp [read-datum register-type write-datum write-remote])
+
+
+(defn examples [n]
+  (settings :max-examples n :deadline None :database None))
+
+
+;; * Sameness
+
+(defn same [a b]
+  (setv t (type a))
+  (and (is t (type b)) (cond
+    (in t [float Float]) (= (struct.pack "d" a) (struct.pack "d" b))
+    (in t [complex Complex]) (and (same a.real b.real) (same a.imag b.imag))
+    (is t Decimal) (= (.as-tuple a) (.as-tuple b))
+    (in t [set frozenset]) (same-set a b)
+    (issubclass t dict) (same (list (.items a)) (list (.items b)))
+    (is t FComponent) (and (same-parts a b)
+      (= [a.conversion a.expression a.is-tstring] [b.conversion b.expression b.is-tstring]))
+    (is t FString) (and (same-parts a b) (= [a.brackets a.is-tstring] [b.brackets b.is-tstring]))
+    (is t String) (and (= a b) (= a.brackets b.brackets))
+    (is t deque) (and (= a.maxlen b.maxlen) (same-parts a b))
+    (in t [range slice]) (same [a.start a.stop a.step] [b.start b.stop b.step])
+    (in t [datetime.datetime time]) (and (= (str a) (str b)) (= a.fold b.fold) (same a.tzinfo b.tzinfo))
+    (is t timezone) (= (.__getinitargs__ a) (.__getinitargs__ b))
+    (is t UUID) (and (= a b) (is a.is-safe b.is-safe))
+    (is t array) (and (= a.typecode b.typecode) (= (.tobytes a) (.tobytes b)))
+    (or (in t [list tuple]) (issubclass t Sequence)) (same-parts a b)
+    True (= a b))))
+
+
+(defn same-parts [a b]
+  (and (= (len a) (len b)) (all (map same a b))))
+
+
+(defn same-set [a b]
+  (and
+    (= (len a) (len b))
+    (all (gfor  x a  (any (gfor  y b  (same x y)))))))
+
+
+(defn check [value text back]
+  (assert (same back value) f"{value !r} came back as {back !r} from {text}"))
+
+
+(defn check-datum [x]
+  (setv text (write-datum x))
+  (assert (is (type text) str) text)
+  (assert (= (.splitlines (.encode text "utf-8")) [(.encode text "utf-8")]) f"no line: {text !r}")
+  (check x text (read-datum text)))
+
+
+(defn check-remote [x]
+  (setv text (write-remote x))
+  (.encode text "utf-8")
+  (check x text (hy.read text)))
+
+
+;; * Values
+
+;; These are named, because Hypothesis looks for the source of a lambda and takes
+;; it for Python.
+
+
+(defn signed-power [n sign]
+  (* sign (<< 1 n)))
+
+
+(defn with-zone [t zone fold]
+  (.replace t :tzinfo zone :fold fold))
+
+
+(defn uuid [u safe]
+  (UUID :int u.int :is-safe safe))
+
+
+(defn hashable [x]
+  (try
+    (hash x)
+    True
+    (except [TypeError]
+      False)))
+
+
+(setv
+  texts (st.text :alphabet (st.one-of
+    (st.sampled-from "\"\\'{}[]()#~`;:. \t\n\r\0\x1b\x7f\x85\u2028\ud83d\ude00😀éNa1u")
+    (st.characters)))
+  floats (st.one-of
+    (st.floats :allow-nan False)
+    (st.sampled-from [(float "nan") (float "inf") (float "-inf") -0.0 0.0 1e16 1e-5 5e-324]))
+  integers (st.one-of (st.integers) (st.integers -9 9)
+    (st.builds signed-power (st.integers 1900 2100) (st.sampled-from [1 -1])))
+  complexes (st.builds complex floats floats)
+  names (st.from-regex r"[a-z_*+<=>!?$%&|/@^-][a-zA-Z0-9:#@*-]{0,5}" :fullmatch True)
+  keywords (st.builds Keyword (st.one-of (st.just "") names (st.from-regex "[0-9a-z:#é\u2028-]{1,5}" :fullmatch True)))
+  zones (st.one-of
+    (st.just None)
+    (st.just timezone.utc)
+    (st.builds timezone (st.timedeltas (timedelta :hours -23) (timedelta :hours 23)))
+    (st.builds timezone (st.timedeltas (timedelta :hours -23) (timedelta :hours 23)) (st.text :max-size 5))
+    (st.sampled-from [(ZoneInfo "Europe/Berlin") (ZoneInfo "UTC") (ZoneInfo "America/New_York")]))
+  folds (st.sampled-from [0 1])
+  atoms (st.one-of
+    (st.none) (st.booleans) integers floats complexes texts (st.binary) keywords
+    (st.fractions)
+    (st.decimals)
+    (st.sampled-from (lfor  s ["-0" "sNaN" "-NaN123" "1E+9999" "0.000" "-Inf" "-0E-7"]  (Decimal s)))
+    (st.builds with-zone (st.datetimes) zones folds)
+    (st.builds with-zone (st.times) zones folds)
+    (st.dates) (st.timedeltas)
+    (st.builds uuid (st.uuids) (st.sampled-from (list SafeUUID)))
+    (st.builds range (st.integers) (st.integers) (st.integers 1 9))
+    (st.builds bytearray (st.binary))
+    (st.builds array (st.sampled-from "bhilq") (st.lists (st.integers -128 127)))
+    (st.builds array (st.sampled-from "BHILQ") (st.lists (st.integers 0 255)))
+    (st.builds array (st.sampled-from "fd") (st.lists (st.floats :width 32)))))
+
+
+(setv keys (.filter atoms hashable))
+
+
+(defn containers [inner]
+  (setv lists (st.lists inner :max-size 5))
+  (st.one-of
+    lists
+    (.map lists tuple)
+    (st.dictionaries keys inner :max-size 5)
+    (st.sets keys :max-size 5)
+    (st.frozensets (st.one-of keys (st.tuples keys keys)) :max-size 5)
+    (st.builds deque lists (st.one-of (st.none) (st.integers 0 7)))
+    (.map (st.dictionaries keys inner :max-size 5) OrderedDict)
+    (.map (st.dictionaries keys inner :max-size 5) Counter)
+    (st.builds slice inner inner inner)
+    (st.lists (st.sampled-from [1 -2 3.5 1e30 "a" "\n" ""]) :min-size 50 :max-size 90)))
+
+
+;; * Models
+
+(defn symbol-or-none [s]
+  (try
+    (setv m (Symbol s))
+    (when (is (type m) Symbol) m)
+    (except [ValueError])))
+
+
+(defn not-none [x]
+  (is-not x None))
+
+
+(setv
+  symbols (st.one-of
+    (.filter (st.builds symbol-or-none names) not-none)
+    (st.sampled-from (list (map Symbol ["." ".." "..." "-" "+" "False" "None" "e5" "1+2" "Inf-1" "@b" "b" "j" "é" "𝔥" "f" "r" "!" "_" "nan" "Node"])))
+    (.filter (st.builds symbol-or-none (st.text :max-size 6 :alphabet (st.characters :exclude-categories ["Cs"]))) not-none))
+  ;; A Complex of one complex number would lose the sign of -0.0.
+  model-atoms (st.one-of
+    symbols keywords
+    (st.builds Integer integers) (st.builds Float floats) (st.builds Complex floats floats)
+    (st.builds String texts) (st.builds Bytes (st.binary)))
+  delimiters (st.sampled-from ["" "foo" "f" "f-x" "t" "=" "a b" "\n" "[" "]"]))
+
+
+(defn bracket-string [s d]
+  (try
+    (String s :brackets d)
+    (except [ValueError]
+      (String s))))
+
+
+(defn f-string [parts d t]
+  (try
+    (FString parts :brackets d :is-tstring t)
+    (except [ValueError]
+      (FString parts :is-tstring t))))
+
+
+(defn headed [head forms]
+  (Expression [head #* forms]))
+
+
+(defn one-item [x]
+  [x])
+
+
+(defn fcomponent [x spec conversion]
+  (FComponent [x #* spec] :conversion conversion :expression (write-remote x)))
+
+
+(setv heads (st.sampled-from (list (map Symbol [
+  "quote" "quasiquote" "unquote" "unquote-splice" "unpack-iterable" "unpack-mapping" "annotate" "." ".."]))))
+
+
+(defn sequences [inner]
+  (setv lists (st.lists inner :max-size 4))
+  (st.one-of
+    #* (lfor  cls [Expression List Dict Set Tuple]  (st.builds cls lists))
+    (st.builds headed heads (st.one-of lists (st.tuples inner) (st.lists symbols :max-size 4)))))
+
+
+(defn fcomponents [inner specs]
+  (st.builds fcomponent inner specs (st.sampled-from [None "r" "s" "a" "z" "}"])))
+
+
+(defn odd-sequences [inner]
+  (setv lists (st.lists inner :max-size 3))
+  (st.one-of
+    (sequences inner)
+    (st.builds f-string lists (st.one-of (st.none) delimiters) (st.booleans))
+    (st.builds FComponent lists
+      (st.one-of (st.none) (st.sampled-from ["r" "" "rr" "}" "\n"]))
+      (st.one-of (st.none) texts (st.just "x"))
+      (st.booleans))))
+
+
+(setv
+  plain-texts (.map (st.text :min-size 1 :max-size 8 :alphabet "ab\"\\{}N\n]f0-") String)
+  models (st.recursive model-atoms sequences :max-leaves 12)
+  fparts (st.lists :max-size 3 (st.one-of plain-texts
+    (fcomponents models (st.one-of (st.just []) (.map plain-texts one-item)
+      (st.tuples plain-texts (fcomponents models (st.just [])))))))
+  all-models (st.recursive (st.one-of model-atoms (st.builds FString fparts)) sequences :max-leaves 12)
+  ;; Made by hand, with what Hy's reader does not make.
+  odd-models (st.recursive
+    (st.one-of model-atoms (st.builds bracket-string texts delimiters))
+    odd-sequences :max-leaves 8))
+
+
+;; * Tests: values
+
+(defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 12)) (examples 250)]
+    test-any-value-comes-back [x]
+  (check-datum x))
+
+
+(defn test-floats-and-complex-numbers []
+  (setv xs [0.0 -0.0 1.0 -1.5 1e16 1e-7 5e-324 1.7976931348623157e308 (float "nan") (float "inf") (float "-inf")])
+  (check-datum xs)
+  (for [x xs  y xs]
+    (check-datum (complex x y))
+    (check-datum [x 1 y])
+    (check-remote (Complex x y))))
+
+
+(defn test-huge-integers []
+  (for [n [0 1999 2000 2001 14282 14290 100000]  sign [1 -1]  d [-1 0 1]]
+    (setv x (* sign (+ d (<< 1 n))))
+    (check-datum x)
+    (check-datum [1 x 2])
+    (check-datum {x [x]})
+    (check-remote (Integer x))))
+
+
+(defn test-the-digit-limit-does-not-matter []
+  (setv limit (sys.get-int-max-str-digits)  xs [(** 10 700) (** 10 4200) (- (** 7 3000)) (** 10 5000)])
+  (try
+    (for [a [0 640 4300]  b [0 640 4300]]
+      (sys.set-int-max-str-digits a)
+      (setv text (write-datum xs)  one (write-datum (get xs 0)))
+      (sys.set-int-max-str-digits b)
+      (assert (= (read-datum text) xs) f"written at {a}, read at {b}")
+      (assert (= (read-datum one) (get xs 0)) f"written at {a}, read at {b}")
+      (with [(pytest.raises DatumSyntaxError)]
+        (read-datum (* "9" 4301)))
+      (with [(pytest.raises DatumSyntaxError)]
+        (read-datum (+ "[1 " (* "9" 4301) "]"))))
+    (finally
+      (sys.set-int-max-str-digits limit))))
+
+
+(defn plain-containers [inner]
+  (setv lists (st.lists inner :max-size 5))
+  (st.one-of lists (.map lists tuple)
+    (st.dictionaries texts inner :max-size 3) (st.sets integers :max-size 3)
+    (st.frozensets texts :max-size 3) (.map (st.binary) bytearray)))
+
+
+(defn [(given (st.recursive
+        (st.one-of (st.none) (st.booleans) integers floats complexes texts (st.binary) keywords symbols)
+        plain-containers :max-leaves 6))
+      (examples 60)]
+    test-hy-makes-the-same-value-of-the-text [x]
+  (setv text (write-datum x))
+  (check x text (hy.eval (hy.read text))))
+
+
+(defn test-orders-and-nan-keys []
+  (setv nan (float "nan")  d {nan 1  (float "nan") 2  nan 3  "b" 0  "a" 0})
+  (check-datum d)
+  (check-datum (Counter "hello"))
+  (check-datum (OrderedDict [#(2 1) #(1 2)]))
+  (check-datum #{nan (float "nan") (Decimal "NaN")}))
+
+
+(defn test-shared-values-come-back-as-equal-copies []
+  (setv shared [1]  [a b] (read-datum (write-datum [shared shared])))
+  (assert (and (= a b [1]) (is-not a b)) [a b]))
+
+
+(defn test-one-line-of-utf-8 []
+  (for [n (range 0x3000)]
+    (setv c (chr n)  text (write-datum [c]))
+    (assert (= (len (.splitlines text)) 1) f"{c !r} -> {text !r}")
+    (assert (not (re.search r"[\x00-\x1f\x7f-\x9f]" text)) f"{c !r} -> {text !r}")))
+
+
+(defn deque-of [x]
+  (deque [x]))
+
+
+(defn nested [n seed wrap]
+  (for [_ (range n)]
+    (setv seed (wrap seed)))
+  seed)
+
+
+(defn test-depth []
+  (for [[seed wrap] [
+      [1 (fn [x] [x])] [1 (fn [x] #(x))] [1 (fn [x] {1 x})] [1 deque-of] ['a (fn [x] [x])]
+      ['a (fn [x] `[~x])] ['a (fn [x] `(f ~x))] ['a (fn [x] `'~x)] [(String "a" :brackets "") (fn [x] `[~x])]
+      [(FString [(String "a")]) (fn [x] (FString [(FComponent [x])]))]]]
+    (setv written 0)
+    (for [n (range 90 210)]
+      (setv x (nested n seed wrap))
+      (try
+        (setv text (write-datum x))
+        (except [UnwritableError])
+        (else
+          (setv written n)
+          (read-datum text))))
+    (assert (in written [99 100 197 198 199 200]) [seed written])
+    (for [x [(nested 300 seed wrap) (nested 10000 seed wrap)]]
+      (with [e (pytest.raises UnwritableError)]
+        (write-datum x))
+      (assert (in "200 levels" (str e.value)) e.value)
+      (assert (< (len (str e.value)) 500) e.value)))
+  (for [text [(* "[" 201) (+ (* "[" 100000) (* "]" 100000)) (* "(deque " 9999) (* "'(" 9999) (* "'" 9999) (+ (* "#(" 300) (* ")" 300))]]
+    (with [e (pytest.raises DatumSyntaxError)]
+      (read-datum text))
+    (assert (in "200 levels" e.value.msg) e.value))
+  (defn dig [n]
+    (if n (dig (- n 1)) (write-datum (nested 150 1 (fn [x] [x])))))
+  (with [(pytest.raises UnwritableError)]
+    (dig (- (sys.getrecursionlimit) 150))))
+
+
+;; * Tests: what cannot be written
+
+(defclass MyInt [int])
+(defclass MyStr [str])
+(defclass MyList [list])
+(defclass MyDict [dict])
+(defclass MyDate [datetime.date])
+(defclass MyDecimal [Decimal])
+(defclass MySymbol [Symbol])
+(defclass Colour [enum.IntEnum] (setv RED 1))
+(defclass Zone [datetime.tzinfo])
+(setv Pair (namedtuple "Pair" "a b"))
+
+
+(defn test-what-is-refused []
+  (for [[x name] [
+      [(MyInt 1) "MyInt"] [(MyStr "a") "MyStr"] [(MyList) "MyList"] [(MyDict) "MyDict"]
+      [(MyDate 1 1 1) "MyDate"] [(MyDecimal 1) "MyDecimal"] [(MySymbol "a" :from-parser True) "MySymbol"]
+      [Colour.RED "Colour"] [(Pair 1 2) "Pair"] [(defaultdict int) "defaultdict"] [print "function"]
+      [(fn []) "function"] [int "type"] [(object) "object"] [(Path "a") "Path"] [Ellipsis "llipsis"]
+      [(.keys {}) "dict_keys"] [(memoryview b"") "memoryview"] [(Lazy (iter [])) "Lazy"] [(Object) "Object"]
+      [(time :tzinfo (Zone)) "Zone"] [(List [1]) "int"] [(Expression ['a #(1)]) "tuple"]]]
+    (for [y [x [1 x] {"k" x} [x 1 "a"] [x x]]]
+      (with [e (pytest.raises UnwritableError)]
+        (write-datum y))
+      (assert (in name (str e.value)) f"{e.value} does not name {name}"))))
+
+
+(defn test-where-it-is []
+  (setv f (fn []))
+  (for [[x place] [
+      [[1 2 3 {"key" f}] "[3][\"key\"]"]
+      [#(1 [f]) "[1][0]"]
+      [{1 2 #(3 f) 4} "<key 1>[1]"]
+      [{(** 10 50) [f]} "[100000000000"]
+      [(deque [1 f]) "<deque>[0][1]"]
+      [(OrderedDict [#("a" f)]) "<OrderedDict>[0][0][1]"]
+      [['(a b) `(a [~f])] "[1][1][0]"]]]
+    (with [e (pytest.raises UnwritableError)]
+      (write-datum x))
+    (assert (in f"(at {place}" (str e.value)) f"{place}: {e.value}")
+    (assert (isinstance e.value TypeError)))
+  (with [e (pytest.raises UnwritableError :match "register-type")]
+    (write-datum f))
+  (assert (not-in "(at" (str e.value)) e.value)
+  (with [e (pytest.raises UnwritableError)]
+    (write-remote `(fn [i o] (g {"a" ~f}))))
+  (assert (in "(at [2][1][1])" (str e.value)) e.value))
+
+
+(defn test-what-contains-itself []
+  (setv a [1]  b {"k" [a]}  c (deque))
+  (.append a b)
+  (.append c [c])
+  (for [[x name] [[a "list"] [b "dict"] [[0 a] "list"] [c "deque"] [(List [(List a)]) "dict"]]]
+    (with [e (pytest.raises UnwritableError)]
+      (if (isinstance x List)
+        (write-remote x)
+        (write-datum x)))
+    (assert (in f"type {name} that contains itself" (str (.replace (str e.value) "collections." ""))) e.value)))
+
+
+;; * Tests: reading
+
+(defn check-any-text [text]
+  (try
+    (setv _ (read-datum text))
+    (except [e DatumSyntaxError]
+      (assert e.msg)
+      (assert (and (>= e.lineno 1) (>= e.offset 1)) [text e.lineno e.offset])
+      (assert (<= e.offset (+ 1 (len (get (.split (+ text "\n") "\n") (- e.lineno 1))))) [text e.lineno e.offset])
+      (assert (isinstance e #(DpfwError SyntaxError)))
+      (assert (str e)))))
+
+
+(defn [(given texts) (examples 300)
+       (example "\"\\") (example "{1 2 [") (example "'(a . b")]
+    test-any-text-is-a-value-or-an-error [text]
+  (check-any-text text))
+
+
+(defn [(given (st.text :alphabet "()[]{}#'`~\"\\b 1.0e-+jxInfaN:@*_\n") ) (examples 500)]
+    test-any-text-like-a-datum [text]
+  (check-any-text text))
+
+
+(defn [(given (st.lists :max-size 9 (st.sampled-from [
+        "(" ")" "[" "]" "{" "}" "#(" "#{" "'" "`" "~" "~@" "#*" "#^" " " " " " " "\n" "\"a\"" "b\"\"" "5" "-1.5" "0x1f"
+        "NaN" "1e999" "None" "True" ":k" "sym" "a.b" ".." "Fraction" "Decimal" "datetime" "timezone" "timedelta"
+        "ZoneInfo" "frozenset" "bytearray" "range" "slice" "deque" "Counter" "OrderedDict" "UUID" "array" "date" "time"
+        "(range " "(deque []" "(bytearray " "99999999999999999999" "#String(" "#FString(" "#FComponent(" "f\"{x}\""])))
+      (examples 600)]
+    test-any-tokens [tokens]
+  (check-any-text (.join "" tokens)))
+
+
+(defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 6) (st.randoms))
+      (examples 200)]
+    test-mutated-texts [x random]
+  (setv text (write-datum x))
+  (for [_ (range 5)]
+    (setv i (random.randint 0 (len text))  j (random.randint i (len text)))
+    (check-any-text (cut text i))
+    (check-any-text (+ (cut text i) (cut text j None)))
+    (check-any-text (+ (cut text i) (random.choice "()[]{}\"\\' 0a#:~\0") (cut text j None)))))
+
+
+(defn test-bad-texts []
+  (for [[text lineno offset] [
+      ["" 1 1] ["  " 1 3] ["foo" 1 1] ["[1 foo]" 1 4] ["[1\n 2 bar]" 2 4] ["1 2" 1 1] ["[1] [2]" 1 5] ["[1]]" 1 4]
+      ["[1 2)" 1 5] ["[1 2" 1 5] ["]" 1 1] ["[1 \"abc" 1 4] ["\"a\\qb\"" 1 1] ["\"\\ud8\"" 1 1] ["\"\\U00110000\"" 1 1] ["b\"é\"" 1 1]
+      ["{1 2 1 3}" 1 9] ["{1}" 1 3] ["#{1 1}" 1 6] ["#{1 True}" 1 9] ["#{[]}" 1 5] ["{{} 1}" 1 6]
+      ["(Fraction 1 0)" 1 14] ["(Fraction 2 4)" 1 14] ["(Fraction 1.0 2)" 1 16] ["(nobody 1)" 1 2] ["(+ 1 2)" 1 2] ["()" 1 2]
+      ["(bytearray 99999999999999)" 1 26] ["(bytearray 5)" 1 13] ["(frozenset [1])" 1 15] ["(deque \"ab\")" 1 12] ["(Decimal 5)" 1 11] ["(range 1 2 0)" 1 13] ["(deque [] -1)" 1 13] ["(Decimal \"x\")" 1 13] ["(slice 1 2)" 1 11]
+      ["(array \"u\" 4 \"\")" 1 16] ["(array \"q\" 4 \"\")" 1 16] ["(array \"q\" 8 \"00\")" 1 18] ["(array \"b\" 1 \"0A\")" 1 18] ["(array \"b\" 1 \"0 1\")" 1 19] ["(array \"bh\" 1 \"\")" 1 17] ["(array \"b\" 1 [0])" 1 17]
+      ["(ZoneInfo \"../../etc/passwd\")" 1 29] ["(ZoneInfo \"No/Where\")" 1 21] ["(datetime 2024 13 1 0 0 0 0)" 1 28] ["(timedelta 1.5 0 0)" 1 19]
+      ["[1 2 -- 3]" 1 6] ["[1 2 1.2.3 4]" 1 6] ["1e" 1 1] ["0x" 1 1] ["-" 1 1] ["--1" 1 1] ["inf" 1 1] ["nan" 1 1] ["-nan" 1 1] ["j" 1 1]
+      ["ab\"c\"" 1 1] ["1\"a\"" 1 1] ["; a comment" 1 1] ["~x" 1 1] ["`x" 1 1] ["#*x" 1 1]
+      ["'" 1 2] ["'(a" 1 4] ["'(a]" 1 4] ["')" 1 2] ["[']" 1 3] ["'f\"{x}\"" 1 2] ["'#foo(1)" 1 2] ["'a..b" 1 2] ["'#[[x]]" 1 2]
+      ["'#String(1 2)" 1 13] ["'#FString()" 1 11] [":a.b" 1 1] ["'1_" 1 2] ["(quote x)" 1 2] ["(hy.eval 1)" 1 2]]]
+    (with [e (pytest.raises DatumSyntaxError)]
+      (setv back (read-datum text))
+      (print f"{text !r} was read as {back !r}"))
+    (assert (= [e.value.lineno e.value.offset] [lineno offset]) f"{text !r}: {e.value !r}")))
+
+
+(defn test-errors-tell-the-cause []
+  (with [e (pytest.raises DatumSyntaxError :match "Fraction.*ZeroDivisionError")]
+    (read-datum "(Fraction 1 0)"))
+  (assert (isinstance e.value.__cause__ ZeroDivisionError)))
+
+
+(defn test-no-text-takes-long []
+  "Time is linear in the length of the text, also for these."
+  (for [part ["\"\\\"" "1_" "a\"" "- " "1 x" "'1 " "'" "\"" "\"a\" " "1.e" "a." "[" "[1] " "{1 " "#" "~@" ":" "1" "\\" "1e5+" "(" "b\"" "\"\n" " "]]
+    (for [[before after] [["" ""] ["[" "]"] ["'[" "]"] ["\"" ""] ["" "x"]]]
+      (setv start (hy.I.time.process-time))
+      (check-any-text (+ before (* part 10000) after))
+      (setv took (- (hy.I.time.process-time) start))
+      (assert (< took 2) f"{part !r} between {before !r} and {after !r} took {took} s"))))
+
+
+(defn test-only-text-is-read []
+  (for [x [b"5" None 5 ["5"]]]
+    (with [(pytest.raises TypeError)]
+      (read-datum x))))
+
+
+;; * Tests: registered types
+
+(defclass Point []
+  (defn __init__ [self x y] (setv self.x x  self.y y))
+  (defn __eq__ [self other] (and (is (type other) Point) (= self.x other.x) (= self.y other.y)))
+  (defn __hash__ [self] (hash self.x)))
+
+
+(defn fields [p]
+  [p.x p.y])
+
+
+(defclass Sub [Point])
+
+
+(defn test-registered-types []
+  (with [(pytest.raises UnwritableError)]
+    (write-datum (Point 1 2)))
+  (register-type Point "geo.Point" fields)
+  (assert (= (write-datum (Point 1 [2])) "(geo.Point 1 [2])"))
+  (setv x {(Point 1 2) [(Point (Point 1 "a") None)]})
+  (assert (= (read-datum (write-datum x)) x))
+  (with [e (pytest.raises UnwritableError :match "Sub")]
+    (write-datum [(Sub 1 2)]))
+  (with [e (pytest.raises UnwritableError)]
+    (write-datum (Point 1 [0 print])))
+  (assert (in "(at <geo.Point>[1][1])" (str e.value)) e.value)
+  (for [[text cause] [["(geo.Point 1)" TypeError] ["(geo.Point 1 2 3)" TypeError]]]
+    (with [e (pytest.raises DatumSyntaxError :match "geo.Point")]
+      (read-datum text))
+    (assert (isinstance e.value.__cause__ cause) e.value))
+  ;; Again, and anew: the later call holds.
+  (register-type Point "geo.Point" fields)
+  (register-type Point "geo.Point" (fn [p] [p.y p.x]) (fn [y x] (Point x y)))
+  (assert (= (write-datum (Point 1 2)) "(geo.Point 2 1)"))
+  (assert (= (read-datum "(geo.Point 2 1)") (Point 1 2))))
+
+
+(defn test-a-class-that-is-defined-again []
+  (defn define []
+    (defclass Again [])
+    Again)
+  (setv a (define)  b (define))
+  (register-type a "Again" (fn [x] []))
+  (register-type b "Again" (fn [x] []))
+  (assert (is (type (read-datum "(Again)")) b))
+  (with [(pytest.raises UnwritableError)]
+    (write-datum (a))))
+
+
+(defn test-registration-refused []
+  (register-type MyInt "MyInt" (fn [x] [(int x)]))
+  (defn new []
+    (type "New" #() {}))
+  (for [[cls tag error] [
+      [MyStr "MyInt" "taken"] [MyInt "OtherInt" "already"] [MyStr "Decimal" "taken"] [Decimal "Dec" "already"]
+      [int "int" "own"] [list "list" "own"] [dict "dict" "own"] [Symbol "Symbol" "own"] [(type None) "N" "own"]
+      [MyStr "a b" "tag"] [MyStr "" "tag"] [MyStr "1" "tag"] [MyStr "a)" "tag"] [MyStr "\"" "tag"] [MyStr None "tag"]]]
+    (with [e (pytest.raises ValueError)]
+      (register-type cls tag (fn [x] [(str x)])))
+    (assert (in error (str e.value)) [cls tag e.value]))
+  (with [(pytest.raises TypeError)]
+    (register-type 5 "five" (fn [x] []))))
+
+
+(defclass Broken [])
+
+
+(defn test-broken-writers []
+  (for [[writer message] [
+      [(fn [x] (/ 1 0)) "ZeroDivisionError"] [(fn [x] "ab") "list"] [(fn [x] None) "list"] [(fn [x] [x]) "itself"]]]
+    (register-type Broken "Broken" writer)
+    (with [e (pytest.raises UnwritableError :match message)]
+      (write-datum [(Broken)]))
+    (assert (in "Broken" (str e.value)) e.value)
+    (assert (= (is e.value.__cause__ None) (!= message "ZeroDivisionError")) e.value.__cause__)))
+
+
+;; * Tests: models
+
+(defn [(given all-models) (examples 200)]
+    test-models-come-back-as-remotes [m]
+  (check-remote m))
+
+
+(defn [(given odd-models) (examples 300)]
+    test-odd-models-come-back-or-are-refused [m]
+  (check-datum m)
+  (try
+    (setv text (write-remote m))
+    (except [UnwritableError])
+    (else
+      (setv back (hy.read text))
+      ;; A component that was made by hand has no text of its form.
+      (assert (same (without-expressions back) (without-expressions m)) f"{m !r} -> {text} -> {back !r}"))))
+
+
+(defn without-expressions [m]
+  (cond
+    (is (type m) FComponent)
+      (FComponent (map without-expressions m) m.conversion (if m.is-tstring m.expression "") m.is-tstring)
+    (is (type m) FString)
+      (FString (map without-expressions m) m.brackets m.is-tstring)
+    (isinstance m Sequence)
+      ((type m) (map without-expressions m))
+    True m))
+
+
+(setv SOURCES [
+  "x" ":" ":a" "a.b.c" ".a.b" "..a" "...a.b" "(. a b)" "(. a [0] (f x))" "(. None a)" "." ".." "None.a" "(.)" "(. a)" "(.. a b)"
+  "'x" "`(a ~b ~@c)" "~ @b" "~@b" "~ @b.c" "~@@b" "(unquote)" "(quote a b)" "''a" "'~`~@x" "~~@x" "(unquote-splice @x)"
+  "#* xs" "#** xs" "(f #* a #** b)" "(unpack-iterable a b)" "#^ int x" "(defn #^ int f [#^ (get list int) x])" "#^ a ~ @b"
+  "b\"\\x00'\\\"\\n\"" "\"a\nb\"" "r\"\\d\"" "\"\\N{EN DASH}\"" "5_000" "0xff" "1e5" "-0.0" "NaN" "-Inf" "1+2j" "-0j" "NaN-Infj" "-0-0j" "Infj" "1,000" "007" ".5" "5."
+  "#[[a]]" "#[[\n\na]]" "#[[\n]]" "#[x[a]]b]x]" "#[x[\n\n\n]x]" "#[[a\r\nb]]" "#[[]]" "#[[ ] ]]" "#[=[]]]=]" "#[a b[\"\\n]a b]" "#[foo[{x}]foo]"
+  "#[f[{x}]f]" "#[f[\n\n{x}]f]" "#[f-y[{{{x}}}\\n\"]f-y]" "#[f[{x !r:>{w}}]]f]" "#[f[]x{y}]f]" "#[t[{x}]t]" "#[f[]f]" "#[f[{x}]f]" "#[f[]a{x}]f]"
+  "f\"\"" "f\"{x}\"" "f\"a{x}b\"" "f\"{{}}\"" "f\"{x !r}\"" "f\"{x:10 !r}\"" "f\"{x :10}\"" "f\"{x !s:>{w}.{p}}\"" "f\"{x=}\"" "f\"{x = }\"" "f\"{x = !s:5}\""
+  "f\"{ {1 2} }\"" "f\"{ #{1} }\"" "f\"{(f \"}\" x)}\"" "f\"\\N{EN DASH}{x}\"" "f\"\\\\N{x}\"" "rf\"\\{x}\"" "f\"{\"\"}\"" "f\"{f\"{x}\"}\"" "f\"{(f   x) }\"" "f\"{#_ a b}\""
+  "f\"{x :{y}{z}\\x7d}\"" "f\"{:a}\"" "f\"{~x}\"" "f\"{ ~@x }\"" "f\"{#[[\na]]}\"" "f\"{x !}}\"" "f\"{x !:::}\"" "f\"a\\\"{x}\\n\"" "f\"{;c\nx}\"" "f\"{'x}{`y}\""
+  "t\"a{x !r:{y}}\"" "t\"{ (f  x) }\"" "f\"{1_0 :\\n\\\"}\"" "f\"{(a\n b)}\""
+  "()" "[]" "{}" "#()" "#{}" "{1}" "{1 2 3}" "#{1 1}" "(+ - -1 1)" "[1 2 3 \"a\" \"b\"]" "['1 2 '\"a\" \"b\"]" "é" "𝔥-ello?" "(def! a->b *c* <= %1 &rest \\x)" "False" "(b \"x\")" "_" "j" "J" "(Inf-1.e5j)" "a/b" "\\" "x1.y2"])
+
+
+(defn test-each-notation []
+  (for [source SOURCES]
+    (setv m (hy.read source))
+    (check-remote m)
+    (check-datum m)
+    (check-remote (Expression [m m]))
+    (check-datum [m 1 m]))
+  ;; Hy itself takes "\\\\N{x}" in an f-string for the begin of a named character.
+  (check-remote (FString [(String "\\N") (FComponent ['x] :expression "x")])))
+
+
+(defn test-source-files []
+  "Each form of the source of hy and hyrule comes back, also those with reader
+  macros, which only `hy.read` needs, and which it reads as models."
+  (setv n 0)
+  (for [package ["hy" "hyrule"]
+      path (.rglob (. (Path (. (find-spec package) origin)) parent) "*.hy")]
+    (for [m (forms-of path)]
+      (+= n 1)
+      (check-remote m)
+      (check-datum m)))
+  (assert (> n 200) n))
+
+
+(defn forms-of [path]
+  (setv source (.read-text path :encoding "utf-8"))
+  (setv reader (hy.HyReader))
+  (for [name (re.findall r"\(defreader ([^\s]+)" source)]
+    (setv (get reader.reader-macros name) (fn [reader key] (Expression [(Symbol "macro") (.parse-one-form reader)]))))
+  (hy.read-many source :skip-shebang True :reader reader))
+
+
+(defn test-values-in-a-remote []
+  "What was unquoted is taken as hy.as-model takes it."
+  (setv values [None True False 5 -5 1.5 (float "inf") 1+2j "a\nb" b"\x00" [1 ["a"]] #(1 #()) {"a" [1]} #{1} 'x "{x}"])
+  (for [x values]
+    (setv m `(f [~x] f"{~x}" f"{~x :{~x}}"))
+    (setv text (write-remote m)  back (hy.read text))
+    (assert (same (get back 1) (hy.as-model (get m 1))) text)
+    (assert (same (get back 2 0 0) (hy.as-model x)) text)
+    (assert (same (get back 3 0 1 0) (hy.as-model x)) text)
+    (check-remote (hy.as-model x)))
+  (setv n -0.0)
+  (assert (= (write-remote `[~(complex 1 n) ~n]) "[1-0j -0.0]")))
+
+
+(defn test-remotes-refused []
+  (setv end "]f]")
+  (for [x [
+      `#[f[{~end}]f]
+      print (fn []) (MyInt 1) (MyStr "") (Fraction 1 2) (frozenset) (bytearray) (range 3) (Path "a") (Lazy (iter []))
+      (Symbol "a b" :from-parser True) (Symbol "" :from-parser True) (Expression [(Symbol "" :from-parser True) 'None 'a]) (Symbol "1" :from-parser True) (Symbol "a.b" :from-parser True)
+      (Symbol "a\ud800" :from-parser True) (Symbol ":a" :from-parser True) (Symbol "NaN" :from-parser True) (Symbol "+j" :from-parser True)
+      (Keyword "a.b" :from-parser True) (Keyword "a b" :from-parser True) (Keyword "\ud800")
+      (String "a\rb" :brackets "") (String "a]" :brackets "") (String "a" :brackets "f") (String "a" :brackets "[") (String "\ud800" :brackets "x")
+      (FString ["" 'x]) (FString [(String "")]) (FString ['x]) (FString [(FComponent [])]) (FString [(FComponent ['x] :conversion "rr")])
+      (FString [(FComponent ['x] :is-tstring True)]) (FString [(FComponent ['x] :is-tstring True)] :is-tstring True)
+      (FString [(FComponent ['x (String "a") (String "b")])]) (FString [] :brackets "x") (FString [] :brackets "t" :is-tstring True)
+      (FString [(FComponent ['x (String "}")])] :brackets "f") (FComponent ['x])]]
+    (for [y [x [x] `(a (b ~x))]]
+      (with [(pytest.raises UnwritableError)]
+        (print (write-remote y))))))
+
+
+(defn test-text-of-remotes []
+  "People read it in tracebacks."
+  (for [text ["(fn [i o] (+ 2 3))" "(os.path.join a.b .c.d)" "`(a ~b ~@c #* d #** e 'f)" "~ @b" "{\"a\" 1 :b 2.5}" "#(1 #{2})" "f\"a{x !r:>{w}}\"" "#[[a\nb]]" "Node.x" "b\"\\x00\""]]
+    (assert (= (write-remote (hy.read text)) text) (write-remote (hy.read text))))
+  (setv n 5)
+  (assert (= (write-remote `(f ~n f"{~n}")) "(f 5 f\"{5}\")")))
+
+
+(defn test-deep-remotes []
+  (for [wrap [(fn [x] `[~x]) (fn [x] `'~x) (fn [x] (FString [(FComponent [x])])) (fn [x] [x])]]
+    (for [n (range 40 205 5)]
+      (try
+        (setv text (write-remote (nested n 'x wrap)))
+        (except [e UnwritableError]
+          (assert (> n 90) n))))
+    (with [(pytest.raises UnwritableError)]
+      (write-remote (nested 5000 'x wrap)))))
+
+
+;; * Tests: threads
+
+(defn test-threads []
+  (setv forms (list (forms-of (Path (. (find-spec "hyrule.collections") origin)))))
+  (setv shared [1 "a" 2.5 forms {"b" #(1 2)} (Decimal "1.5") (deque [1 2])])
+  (setv text (write-datum shared)  remotes (list (map write-remote forms)))
+  (defn work [_]
+    (for [_ (range 5)]
+      (assert (= (write-datum shared) text))
+      (assert (= (read-datum text) shared))
+      (assert (= (list (map write-remote forms)) remotes))
+      (with [(pytest.raises DatumSyntaxError)]
+        (read-datum (cut text -1)))
+      (with [(pytest.raises UnwritableError)]
+        (write-datum [shared print])))
+    True)
+  (setv interval (sys.getswitchinterval))
+  (sys.setswitchinterval 1e-5)
+  (try
+    (with [pool (ThreadPoolExecutor 8)]
+      (assert (all (.map pool work (range 16)))))
+    (finally
+      (sys.setswitchinterval interval))))

@@ -1,0 +1,42 @@
+"Many tasks, many times over, leave nothing behind."
+
+(import
+  gc
+  os
+  threading
+  pytest
+  dpfw.dispatch.dispatcher [Master]
+  dpfw.task.ports [read-result]
+  tests.processes [WAIT launched slave-server])
+
+(defn descriptors []
+  (len (os.listdir "/dev/fd")))
+
+(defn run-thousand [master]
+  (setv promises (lfor
+    n (range 1000)
+    (.make-task master `(fn [i o] (+ 1 2)) read-result)))
+  (assert (= (sum (gfor  p promises  (.result p WAIT))) 3000)))
+
+(defn test-a-thousand-tasks-fifty-times-leave-no-thread-or-descriptor []
+  (with [[_ #* a] (slave-server)
+         [_ #* b] (slave-server)]
+    (setv threads (threading.active-count)
+          files (descriptors))
+    (for [_ (range 50)]
+      (with [master (Master)]
+        (.connect master #* a)
+        (.connect master #* b)
+        (run-thousand master))
+      (assert (= (threading.active-count) threads) (threading.enumerate))
+      (gc.collect)
+      (assert (= (descriptors) files) (descriptors)))))
+
+(defn test-launching-again-and-again-leaves-no-process []
+  (for [_ (range 5)]
+    (with [[master _] (launched 2)]
+      (setv pids (.broadcast master '(fn [i o] (import os) (os.getpid))))
+      (run-thousand master))
+    (for [pid pids]
+      (with [_ (pytest.raises ProcessLookupError)]
+        (os.kill pid 0)))))
