@@ -8,6 +8,7 @@
   FIGURES {
     "round-trip" #(tasks.round-trip 15)
     "queued" #(tasks.queued 7)
+    "together" #(tasks.together 9)
     "map" #(mapping.map-figure 15)
     "unseen" #(remotes.unseen 15)
     "interpolated" #(remotes.interpolated 7)

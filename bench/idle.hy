@@ -9,7 +9,8 @@
   dpfw.net.threads [PARKED]
   dpfw.task.ports [read-result]
   dpfw.dispatch.promise [force]
-  dpfw.slave [SlaveNode]
+  dpfw.serve.process [evaluator]
+  dpfw.serve.server [Server]
   bench.figure [figure quantity]
   bench.measure [interleaved trips]
   bench.processes [helper launched resident-memory])
@@ -55,8 +56,7 @@
 
 (defn admit-idle [master crowd]
   (.send crowd (.listen master :host "127.0.0.1"))
-  (with [_ master.change]
-    (.wait-for master.change (fn [] (> (len master.by-session) IDLE)))))
+  (.wait-for master.network (fn [] (or (> (.slave-count master.network) IDLE) None))))
 
 (defn be-idle [pipe]
   "In a process of their own: dial as many slaves, which wait for tasks."
@@ -64,7 +64,6 @@
         address (.recv pipe))
   (resource.setrlimit resource.RLIMIT-NOFILE #(most most))
   (for [_ (range IDLE)]
-    (setv slave (SlaveNode)
-          [connection _] (.dial slave #* address))
-    (.start (threading.Thread :target slave.serve :args [connection] :daemon True)))
+    (setv slave (Server evaluator))
+    (.start (threading.Thread :target slave.serve :args [(.dial slave #* address)] :daemon True)))
   (.recv pipe))

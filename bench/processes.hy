@@ -7,7 +7,7 @@
   os
   subprocess
   sys
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.launch [dpfw-launch])
 
 (setv

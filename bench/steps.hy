@@ -11,7 +11,7 @@ a step."
   statistics [median]
   time [perf-counter]
   dpfw.net.threads [Crew]
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.serve.evaluator [Evaluator]
   dpfw.task.ports [read-result]
   dpfw.dispatch.promise [Promise]

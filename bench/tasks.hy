@@ -1,13 +1,15 @@
-"Small tasks: one after the other, and many in line."
+"Small tasks: one after the other, many in line, and from many threads."
 
 (import
+  asyncio
+  concurrent.futures [ThreadPoolExecutor]
   contextlib [ExitStack]
-  dpfw.task.ports [read-result]
+  dpfw.task.ports [read read-result]
   dpfw.dispatch.promise [force]
   bench.dask-apart [dask]
-  bench.echo [REPLY echo threaded-echo]
+  bench.echo [REPLY echo echo-apart threaded-echo]
   bench.figure [figure]
-  bench.measure [interleaved rate trips]
+  bench.measure [check interleaved rate trips]
   bench.peers [executor gateway pool rpyc-connection]
   bench.processes [launched]
   bench.work [add])
@@ -16,7 +18,9 @@
   REMOTE '(fn [i o] (+ 2 3))
   TRIPS 200       ; in a turn
   QUEUED 10,000   ; tasks in a turn
-  QUEUED-DASK 1,000)
+  QUEUED-DASK 1,000
+  THREADS 8
+  TOGETHER 2,000)  ; tasks in a turn, of all threads together
 
 
 (defn round-trip [rounds]
@@ -24,6 +28,7 @@
     (setv
       ask (.enter-context peers (echo))
       ask-in-thread (.enter-context peers (threaded-echo))
+      [ask-apart kept-apart] (or (.enter-context peers (echo-apart)) [ask (fn [turn] turn)])
       master (.enter-context peers (launched))
       futures (.enter-context peers (executor))
       workers (.enter-context peers (pool))
@@ -39,7 +44,10 @@
     (figure "one small task after the other; its text was seen before" "s"
       (interleaved {
         "dpfw" (trips (fn [] (force (.make-task master REMOTE read-result))) 5 TRIPS)
+        "dpfw, a local procedure of one's own"
+          (trips (fn [] (force (.make-task master REMOTE (fn [i o] (read i))))) 5 TRIPS)
         "TCP echo" (trips ask REPLY TRIPS)
+        "TCP echo, its ends kept apart" (kept-apart (trips ask-apart REPLY TRIPS))
         "TCP echo, by way of a thread" (trips ask-in-thread REPLY TRIPS)
         "ProcessPoolExecutor.submit" (trips (fn [] (.result (.submit futures add 2 3))) 5 TRIPS)
         "Pool.apply" (trips (fn [] (.apply workers add #(2 3))) 5 TRIPS)
@@ -49,10 +57,12 @@
         "RPyC eval" (trips (fn [] (.eval rpyc "2 + 3")) 5 TRIPS)
         "Dask submit" dask-turn}
         rounds)
-      {"TCP echo" 1.3  "execnet remote_exec" 1  "RPyC eval" 1}
+      {"TCP echo, its ends kept apart" 1  "execnet channel" 0.7  "RPyC eval" 0.85}
       :note (+ "The echo is two bare sockets that evaluate nothing, with payloads as long as "
-        "dpfw's; by way of a thread, a parked one receives the reply and gives it to a Future. Of the others, only execnet remote_exec and RPyC eval evaluate code they are "
-        "sent. Dask's client sends no more often than every 10 ms."))))
+        "dpfw's. Left to itself, the system puts both ends on one processor at times, and at "
+        "times not; kept apart, they are on two. By way of a thread, a parked one receives the "
+        "reply and gives it to a Future. Of the others, only execnet remote_exec and RPyC eval "
+        "evaluate code they are sent. Dask's client sends no more often than every 10 ms."))))
 
 (defn dask-round-trip [client]
   (trips (fn [] (.result (.submit client add 2 3 :pure False))) 5 TRIPS))
@@ -78,7 +88,7 @@
         "Pool.apply_async" (rate with-pool (* [5] QUEUED) QUEUED)
         "Dask submit" dask-turn}
         rounds)
-      {"ProcessPoolExecutor.submit" 1.2}
+      {"ProcessPoolExecutor.submit" 2.2  "Pool.apply_async" 0.8}
       :bound "at least"
       :note f"Dask has {QUEUED-DASK :,} tasks in a turn, as it would take too long with all.")))
 
@@ -92,3 +102,30 @@
 
 (defn result [future]
   (.result future))
+
+
+(defn together [rounds]
+  (with [master (launched)
+         threads (ThreadPoolExecutor THREADS)]
+
+    (defn one-after-the-other [n]
+      (for [_ (range n)]
+        (check (force (.make-task master REMOTE read-result)) 5)))
+    (defn from-threads []
+      (for [done (lfor  _ (range THREADS)  (.submit threads one-after-the-other (// TOGETHER THREADS)))]
+        (.result done)))
+    (defn :async gathered []
+      (check (await (asyncio.gather
+          #* (lfor  _ (range TOGETHER)  (.make-task master REMOTE read-result))))
+        (* [5] TOGETHER)))
+
+    (figure f"{TOGETHER :,} small tasks, made and awaited in three ways" "tasks/s"
+      (interleaved {
+        "from 8 threads, each one after the other" (rate from-threads None TOGETHER)
+        "from asyncio, gathered" (rate (fn [] (asyncio.run (gathered))) None TOGETHER)
+        "from one thread, one after the other"
+          (rate (fn [] (one-after-the-other TOGETHER)) None TOGETHER)}
+        rounds)
+      {"from one thread, one after the other" 1}
+      :bound "at least"
+      :note "All three with two slaves. The ratio is that of the threads.")))

@@ -11,6 +11,7 @@ session, and ends with it. So it goes down with its master, however that ends."
 (import
   logging
   os
+  select
   subprocess
   sys
   time
@@ -23,6 +24,7 @@ session, and ends with it. So it goes down with its master, however that ends."
   log (logging.getLogger __name__)
   HOST "127.0.0.1"
   START-TIMEOUT 60   ; seconds for all to start and connect
+  LOOK-EVERY 0.2     ; seconds, where the system does not tell of a process's end
   END-TIMEOUT 5)     ; seconds for all to end after their session
 
 
@@ -35,6 +37,9 @@ session, and ends with it. So it goes down with its master, however that ends."
   not come up; then none stays. ::
 
     (len (dpfw-launch 2))  ; => 2"
+  (unless (and (is (type n) int) (>= n 0))
+    (raise ((if (is (type n) int) ValueError TypeError)
+      f"cannot launch {n !r} slaves; give a number, such as 2")))
   (.up (Launch n (or master (default-master)))))
 
 
@@ -45,10 +50,11 @@ session, and ends with it. So it goes down with its master, however that ends."
     (setv
       self.n n
       self.master master
-      self.processes {}))  ; the address that each dials -> process
+      self.processes {}   ; the address that each dials -> process
+      self.files []))     ; by which the system tells of their ends
 
   (defn up [self]
-    (.at-close self.master self.down)
+    (.at-close self.master.node self.down)
     (try
       (for [_ (range self.n)]
         (.start self))
@@ -74,32 +80,52 @@ session, and ends with it. So it goes down with its master, however that ends."
         ; A Ctrl-C at the master's terminal is the master's.
         :start-new-session True)
       (get self.processes address) process)
-    (.run self.master.crew self.reap process))
+    (.await-end self process))
+
+  (defn await-end [self process]
+    "Hear of the process's end from the reactor, so that none needs a thread."
+    (setv reactor self.master.node.reactor)
+    (if (hasattr os "pidfd_open")
+      (do
+        (setv file (open (os.pidfd-open process.pid) "rb" :buffering 0))
+        (defn ended []
+          (.unwatch reactor file)
+          (.close file)
+          (.reap self process))
+        (.append self.files file)
+        (.watch reactor file select.POLLIN ended))
+      (do
+        (defn look []
+          (if (is (.poll process) None)
+            (.call-after reactor LOOK-EVERY look)
+            (.reap self process)))
+        (look))))
 
   (defn reap [self process]
-    "In a thread of the crew: wait for the process to end."
     (setv status (.wait process))
-    (with [_ self.master.change]
-      (.notify-all self.master.change))
-    (unless (or (= status 0) (.is-set self.master.closed))
-      (log.warning "slave process %d ended with status %d" process.pid status)))
+    (.tell-watchers self.master.network)
+    (unless (or (= status 0) self.master.closed)
+      (.say self.master.node log.warning
+        "slave process %d ended with status %d" process.pid status)))
 
   (defn await-slaves [self]
-    "Wait until each process has connected; returns their slaves."
-    (with [_ self.master.change]
-      (or (.wait-for self.master.change self.slaves-if-all START-TIMEOUT)
-          (raise (LaunchError
-            f"after {START-TIMEOUT} seconds, {self.n} slave processes have not all connected")))))
+    "Wait until each process has connected, and is prepared; returns their slaves."
+    (setv slaves (.wait-for self.master.network self.slaves-if-all START-TIMEOUT))
+    (when (is slaves None)
+      (raise (LaunchError
+        f"after {START-TIMEOUT} seconds, {self.n} slave processes have not all connected")))
+    slaves)
 
   (defn slaves-if-all [self]
+    "With the dispatcher's lock: the slaves; None if some are missing."
     (for [process (.values self.processes)]
       (unless (is process.returncode None)
         (raise (LaunchError (+
           f"slave process {process.pid} ended with status {process.returncode} before it "
           "connected; what it wrote to standard error says why")))))
     (setv slaves (lfor
-      slave (.slaves self.master)
-      :if (in slave.through self.processes)
+      slave (.values self.master.network.dispatcher.registry.connected)
+      :if (and (in slave.through self.processes) (!= slave.state "preparing"))
       slave))
     (for [slave slaves]
       (setv slave.process (get self.processes slave.through)))
@@ -115,11 +141,15 @@ session, and ends with it. So it goes down with its master, however that ends."
         (.wait process (max 0 (- deadline (time.monotonic))))
         (except [subprocess.TimeoutExpired]
           (.kill process)
-          (.wait process))))))
+          (.wait process))))
+    (for [file self.files]
+      (unless file.closed
+        (.unwatch self.master.node.reactor file)
+        (.close file)))))
 
 (defn environment [master]
   "Of the processes: what they import, print and authenticate with."
   {#** os.environ
    "PYTHONPATH" (.join os.pathsep (filter None sys.path))
    "PYTHONUNBUFFERED" "1"
-   "DPFW_COOKIE" (.decode (.secret master))})
+   "DPFW_COOKIE" (.decode (.secret master.node))})

@@ -12,23 +12,232 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (import
   atexit
   threading
+  concurrent.futures [CancelledError]
+  math [isnan]
+  dpfw.data.sexp [register-type]
+  dpfw.dispatch [mapping]
   dpfw.dispatch.capture [with-variables]
-  dpfw.dispatch.dispatcher [Master]
-  dpfw.dispatch.mapping [NOTHING]
-  dpfw.task.ports [read write read-object write-object read-result]
-  dpfw.dispatch.promise [force])
+  dpfw.dispatch.dispatcher [ALONE]
+  dpfw.dispatch.mapping [NOTHING checked-retries]
+  dpfw.dispatch.network [Network]
+  dpfw.dispatch.promise [Promise force]
+  dpfw.dispatch.readers [ResultReader]
+  dpfw.dispatch.registry [Slave]
+  dpfw.errors [MasterClosed]
+  dpfw.net.interrupt [Whole]
+  dpfw.task.ports [read write read-object write-object read-result])
 (eval-when-compile (require hyrule.control [unless]))
+
+(defclass Master []
+  "A master's end of the network. The ``dpfw-…`` functions act on one default
+  master; make your own to have several. ::
+
+    (with [m (Master)]
+      (.connect m \"node-b\" 10000)
+      (force (.make-task m '(fn [i o] (+ 2 3)) read-result)))"
+
+  (defn __init__ [self]
+    (setv self.network (Network self)
+          self.node self.network.node))
+
+  ;; Slaves
+
+  (defn listen [self [port 0] [backlog 100] [host None]]
+    "Listen for slaves that dial in, without blocking. ``port`` 0 is any free port,
+    ``host`` None every address of this machine. Returns the host and port that it
+    got. Raises `AddressError` and `CookieError`."
+    (.check-open self)
+    (setv address (.listen self.node port backlog host))
+    (.act self.network self.network.dispatcher.opened 1)
+    address)
+
+  (defn unlisten [self address]
+    "Stop listening there."
+    (.unlisten self.node address)
+    (.act self.network self.network.dispatcher.opened -1))
+
+  (defn serve [self port [backlog 100] [host None]]
+    "Listen for slaves that dial in. Blocks until the master is closed."
+    (setv address (.listen self port backlog host))
+    (try
+      (.wait self.node)
+      (finally
+        (.unlisten self address))))
+
+  (defn connect [self host port]
+    "Dial a slave server; returns the `Slave`, connected and authenticated.
+    Dials again, until the master is closed, when the slave goes away."
+    (.check-open self)
+    (.connect self.network host port))
+
+  (defn slaves [self]
+    "Every connected slave, in the order in which they joined."
+    (with [_ self.network.lock]
+      (list (.values self.network.dispatcher.registry.connected))))
+
+  (defn get-slave [self [wait True]]
+    "An idle slave, not reserved: the one that has been idle longest. With none
+    idle, waits, or returns None if ``wait`` is false."
+    (setv dispatcher self.network.dispatcher)
+    (defn idle-slave []
+      (.check-open self)
+      (for [session dispatcher.idle]
+        (return session.slave)))
+    (with [_ self.network.lock]
+      (setv slave (idle-slave)))
+    (when (and wait (not slave))
+      (when (.alone dispatcher)
+        (.warn self.network ALONE))
+      (setv slave (.wait-for self.network idle-slave)))
+    slave)
+
+  (defn kill [self slave]
+    "See `dpfw-kill`."
+    (.kill self.network slave))
+
+  ;; Tasks
+
+  (defn make-task [self remote local [slave None] * [timeout None] [retries 0]]
+    "See `dpfw-make-task`."
+    (.check-open self)
+    (unless (callable local)
+      (raise (TypeError
+        f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
+    (setv reader (when (is local read-result) ResultReader))
+    (.make-task self.network remote
+      :reader reader
+      :local (unless reader local)
+      :slave (.own-slave self slave)
+      :timeout (checked-timeout timeout)
+      :retries (checked-retries retries)))
+
+  (defn parallel [self tasks]
+    "See `dpfw-parallel`."
+    (all-of (gfor  [remote local] tasks  (.make-task self remote local))))
+
+  (defn broadcast [self remote]
+    "See `dpfw-broadcast`."
+    (all-of (gfor  slave (.slaves self)  (.make-task self remote read-result slave))))
+
+  (defn on-connect [self remote]
+    "See `dpfw-on-connect`."
+    (.check-open self)
+    (all-of (.initialise self.network remote)))
+
+  (defn tasks [self]
+    "See `dpfw-tasks`."
+    (lfor  task (.tasks self.network)  task.promise))
+
+  (defn cancel [self [what None]]
+    "See `dpfw-cancel`."
+    (setv promises (cond
+      (is what None) (.tasks self)
+      (isinstance what Promise) [what]
+      (isinstance what Slave) (lfor  task (.tasks self.network (.own-slave self what))  task.promise)
+      True (raise (TypeError
+        f"{what !r} is neither a promise nor a slave; give one, or nothing to cancel all"))))
+    (sum (gfor  promise promises  (and (not (.done promise)) (.cancel promise)))))
+
+  ;; Calls over collections
+
+  (defn map [self f xs #* more-xs  #** options]
+    "See `dpfw-map`."
+    (.check-open self)
+    (mapping.map-items self.network f [xs #* more-xs] #** options))
+
+  (defn map-unordered [self f xs #** options]
+    "See `dpfw-map-unordered`."
+    (.check-open self)
+    (mapping.map-unordered self.network f [xs] #** options))
+
+  (defn reduce [self f xs [initial NOTHING] #** options]
+    "See `dpfw-reduce`."
+    (.check-open self)
+    (mapping.reduce-items self.network f xs initial #** options))
+
+  (defn map-reduce [self f g xs #** options]
+    "See `dpfw-map-reduce`."
+    (.check-open self)
+    (mapping.map-reduce self.network f g xs #** options))
+
+  (defn for-each [self f xs #** options]
+    "See `dpfw-for-each`."
+    (.check-open self)
+    (mapping.for-each self.network f xs #** options))
+
+  ;; Its end
+
+  (defn [property] closed [self]
+    (.is-set self.node.closed))
+
+  (defn close [self]
+    "Leave the network. Tasks that are not done end with `MasterClosed`.
+    Idempotent."
+    (.close self.network))
+
+  (defn __enter__ [self]
+    self)
+
+  (defn __exit__ [self #* _]
+    (.close self))
+
+  (defn check-open [self]
+    (when self.closed
+      (raise (MasterClosed "this master has left the network; make another"))))
+
+  (defn own-slave [self slave]
+    (unless (or (is slave None) (and (isinstance slave Slave) (is slave.master self)))
+      (raise (ValueError (+ f"{slave !r} is no slave of this master; "
+        "(dpfw-slaves) has those that are, and a Master's tasks are made with its own make-task"))))
+    slave))
+
+(defn checked-timeout [timeout]
+  (unless (is timeout None)
+    (when (or (isinstance timeout bool) (not (isinstance timeout #(int float))))
+      (raise (TypeError f"the timeout is {timeout !r}; give a number of seconds")))
+    (when (or (isnan timeout) (< timeout 0))
+      (raise (ValueError f"the timeout is {timeout !r}; give a number of seconds, 0 or more"))))
+  timeout)
+
+(defn all-of [promises]
+  "Wait for all the promises of an iterable, which makes them; return the results,
+  or raise the first error in their order. If that is broken off, so are they."
+  (setv made []
+        more (iter promises))
+  (try
+    ; None is made and then forgotten.
+    (while (with [_ (Whole)]
+        (setv promise (next more None))
+        (when promise
+          (.append made promise))
+        promise))
+    (for [promise made]
+      (try
+        (.exception promise)
+        (except [CancelledError])))
+    (except [BaseException]
+      (with [_ (Whole)]
+        (for [promise made]
+          (.cancel promise)))
+      (raise)))
+  (lfor  promise made  (force promise)))
+
+
+;; The default master
 
 (setv
   _lock (threading.Lock)
-  _master None)
+  _master None
+  _leaving False)  ; is the interpreter about to end?
 
 (defn default-master []
   "The master that the functions act on. It is made when it is first needed,
   and anew after `dpfw-close`."
   (global _master)
   (with [_ _lock]
-    (when (or (is _master None) (.is-set _master.closed))
+    (when (or (is _master None) _master.closed)
+      (when _leaving
+        (raise (MasterClosed "the interpreter is about to end, and the master has left the network")))
       (setv _master (Master)))
     _master))
 
@@ -128,6 +337,19 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   A slave that was launched here dies whatever it does. One elsewhere gets the
   order over its connection, and obeys unless C code holds its interpreter."
   (.kill (default-master) slave))
+
+(defn dpfw-tasks []
+  "The promises of all tasks that have not ended: those that run, then those that
+  wait, in the order in which they will be given to slaves."
+  (.tasks (default-master)))
+
+(defn dpfw-cancel [[what None]]
+  "Cancel a promise's task, all those of a slave, or, with nothing given, all of
+  them; returns how many. What runs is interrupted. ::
+
+    (setv t (dpfw-make-task '(fn [i o] (while True)) read-result))
+    (dpfw-cancel t)  ; => 1"
+  (.cancel (default-master) what))
 
 (defn dpfw-close []
   "Leave the network: close every connection and listener of this master, and
@@ -253,13 +475,18 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   (dpfw-map (with-variables form procedure) xs))
 
 
-; Ends the slaves that were launched, and waits for them, before Python goes.
-(atexit.register dpfw-close)
+(defn [atexit.register] leave []
+  "Ends the slaves that were launched, and waits for them, before Python goes."
+  (global _leaving)
+  (with [_ _lock]
+    (setv _leaving True))
+  (dpfw-close))
 
 
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
-  dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-kill dpfw-close
+  dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
+  dpfw-kill dpfw-close
   dpfw-map dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
-  read-result read write read-object write-object Master]
+  read-result read write read-object write-object register-type Master]
   :macros [plet pfor])

@@ -39,7 +39,7 @@ After that, frames pass again, so a connection that is dialled anew is sound."
   POINTS ["request" "during" "reply"]
   DIRECTIONS ["to slave" "to master"]
   DELAY 0.1                  ; seconds
-  HEADER (re.compile rb"\(([a-z]{1,8}) ([0-9]{1,19})\)\n"))
+  HEADER (re.compile rb"\(([a-z]{1,8}) [0-9]{1,15} ([0-9]{1,15})\)\n"))
 
 
 (defclass FaultProxy []

@@ -6,7 +6,7 @@ launched slaves."
   os
   subprocess
   sys
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.launch [dpfw-launch]
   dpfw.net.addresses [parse-address])
 
@@ -55,3 +55,17 @@ launched slaves."
     None
     (except [e Exception]
       e)))
+
+(defn await-so [master condition]
+  "Wait until a condition on who is here, or idle, holds."
+  (assert (.wait-for master.network (fn [] (or (condition) None)) WAIT) (.slaves master)))
+
+(defn await-slaves [master n]
+  "Wait until a master has so many slaves."
+  (await-so master (fn [] (= (len master.network.dispatcher.registry.connected) n))))
+
+(defn idle-slaves [master]
+  (lfor  session (list master.network.dispatcher.idle)  session.slave))
+
+(defn connection-of [slave]
+  slave.session.connection)

@@ -104,7 +104,7 @@ recordings are equal and a reader can check the proofs."
         (-= (get self.greetings name) 1)
       True
         (do
-          (setv size (int (.group header 2)))
+          (setv size (int (.group header 3)))
           (when (< (len bytes) (+ end size))
             (return False))
           (setv payload (cut bytes end (+ end size)))))
@@ -138,7 +138,7 @@ recordings are equal and a reader can check the proofs."
 
 (defn tasks [host port]
   (with [_ (fixed-tokens "a")  master (Master)]
-    (setv master.cookie (.encode COOKIE))
+    (setv master.network.node.cookie (.encode COOKIE))
     (.connect master host port)
     (setv task master.make-task)
     (force (task "(fn [i o] (+ 2 3))" read-result))
@@ -174,7 +174,7 @@ recordings are equal and a reader can check the proofs."
 
 (defn wrong-cookie [host port]
   (with [_ (fixed-tokens "c")  master (Master)]
-    (setv master.cookie b"another cookie than that")
+    (setv master.network.node.cookie b"another cookie than that")
     (try
       (.connect master host port)
       (except [Refused]))))

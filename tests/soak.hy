@@ -10,7 +10,7 @@ both slaves after every 10,000 tasks, and fails if that of any is ever more than
   subprocess
   sys
   time
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.launch [dpfw-launch]
   dpfw.task.ports [read-result read write])
 

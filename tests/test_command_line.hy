@@ -8,7 +8,7 @@
   subprocess
   sys
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   tests.processes [WAIT ended error-of run-task slave-command slave-process slave-server])
 
 (defn [(pytest.mark.parametrize "runner" [

@@ -7,18 +7,14 @@
   subprocess
   threading
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [MasterClosed SlaveLost]
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read-result]
-  tests.processes [WAIT ended error-of launched run-task slave-process slave-server])
+  tests.processes [await-slaves ended error-of launched run-task slave-process slave-server WAIT])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))
 
-(defn wait-for-slaves [master n]
-  (with [_ master.change]
-    (assert (.wait-for master.change (fn [] (= (len master.by-session) n)) WAIT)
-      f"{n} slaves were expected, there are {master.by-session}")))
 
 (defn test-a-master-client-dials-a-slave-server []
   (with [[process host port] (slave-server)
@@ -32,7 +28,7 @@
   (with [master (Master)]
     (setv address (.listen master :host "127.0.0.1"))
     (with [process (slave-process "--connect" (format-address address))]
-      (wait-for-slaves master 1)
+      (await-slaves master 1)
       (assert (= (run-task master PID) process.pid)))))
 
 (defn test-many-slaves-serve-one-master []
@@ -42,7 +38,7 @@
            b (slave-process "--connect" (format-address address))
            [c host port] (slave-server)]
       (.connect master host port)
-      (wait-for-slaves master 3)
+      (await-slaves master 3)
       (assert (= (set (.broadcast master PID)) #{a.pid b.pid c.pid})))))
 
 (defn test-several-masters-share-one-slave-whose-tasks-run-side-by-side []
@@ -159,7 +155,7 @@
          master (Master)]
     (.connect master host port)
     (.kill process)
-    (wait-for-slaves master 0)))
+    (await-slaves master 0)))
 
 (defn test-a-lost-task-runs-again-with-retries []
   (with [[master slaves] (launched 2)]
@@ -179,9 +175,9 @@
       (setv got (.on-connect master
         '(fn [i o] (setv (get (dpfw-slave-ht) "ready") "yes") True)))
       (assert (= got [True])))
-    (wait-for-slaves master 0)
+    (await-slaves master 0)
     (with [second (slave-process (str port) "--host" host)]
-      (wait-for-slaves master 1)
+      (await-slaves master 1)
       (setv [new] (.slaves master))
       (assert (is-not new old))
       (assert old.lost)
@@ -192,12 +188,12 @@
   (setv first (Master)
         address (.listen first :host "127.0.0.1"))
   (with [process (slave-process "--connect" (format-address address))]
-    (wait-for-slaves first 1)
+    (await-slaves first 1)
     (run-task first '(fn [i o] (setv (get (dpfw-slave-ht) "kept") 1) True))
     (.close first)
     (with [second (Master)]
       (.listen second :host "127.0.0.1" :port (get address 1))
-      (wait-for-slaves second 1)
+      (await-slaves second 1)
       (assert (= (run-task second '(fn [i o] (get (dpfw-slave-ht) "kept"))) 1)))))
 
 (defn test-a-slave-client-may-be-started-before-its-master []
@@ -207,7 +203,7 @@
     (.readline process.stderr)  ; it says that it dials until it is answered
     (with [master (Master)]
       (.listen master :host "127.0.0.1" :port (get address 1))
-      (wait-for-slaves master 1)
+      (await-slaves master 1)
       (assert (= (run-task master PID) process.pid)))))
 
 (defn test-the-master-s-end-interrupts-the-remote-and-the-slave-serves-on []
@@ -251,7 +247,7 @@
   (setv master (Master)
         server (threading.Thread :target master.serve :args [0 100 "127.0.0.1"]))
   (.start server)
-  (while (not master.listeners)  ; it tells nobody when it has begun
+  (while (not master.node.listeners)  ; it tells nobody when it has begun
     (os.sched-yield))
   (.close master)
   (.join server WAIT)

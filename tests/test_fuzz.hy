@@ -7,6 +7,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
 (import
   concurrent [futures]
   contextlib [contextmanager suppress]
+  itertools [groupby]
   os
   pathlib [Path]
   random
@@ -15,12 +16,11 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
   secrets
   socket
   subprocess
-  time
   pytest
   dpfw.net.cookie [cookie]
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [DatumSyntaxError RemoteError SlaveLost]
-  dpfw.net.handshake [DEADLINE dial-handshake hello proof without-proof HELLO]
+  dpfw.net.handshake [dial-handshake hello proof without-proof HELLO]
   dpfw.net.node [MOST-STRANGERS]
   dpfw.task.ports [read read-result write]
   dpfw.net.wire [Connection]
@@ -53,30 +53,36 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
           (+= (get frames -1) (.encode (.replace (cut line 4 None) "↵" "\n"))))
       True
         (do
-          (setv ours (re.fullmatch (+ name r" \([a-z]+ [0-9]+\)") line))
+          (setv ours (re.fullmatch (+ name r" \([a-z]+ [0-9]+ [0-9]+\)") line))
           (when ours
             (.append frames (+ (.encode (cut line 2 None)) b"\n"))))))
   (lfor  frame frames  :if (not-in b"while True" frame)  frame))
 
+(defn frame [kind payload [number 1]]
+  (+ (.encode f"({kind} {number} {(len payload)})\n") payload))
+
+(defn numbered [frame number]
+  "The same frame about another task."
+  (re.sub rb"(?<=[a-z] )[0-9]+" (.encode (str number)) frame :count 1))
+
 (setv
   MASTER-FRAMES (frames-of "M")
-  SLAVE-FRAMES (frames-of "S"))
-
-(defn frame [kind payload]
-  (+ (.encode f"({kind} {(len payload)})\n") payload))
+  MASTER-TASKS (lfor  [_ frames] (groupby MASTER-FRAMES (fn [frame] (get (.split frame) 1)))  (list frames))
+  SLAVE-FRAMES (lfor  frame (frames-of "S")  (numbered frame 1)))
 
 
 ;; * Mutations
 
 (setv
   RUNS (re.compile rb"[0-9]+")
-  LENGTHS (re.compile rb"(?<=[a-z] )[0-9]+(?=\)\n)")
-  NUMBERS [0 1 31 65536 (* 1024 1024) (+ 1 (* 1024 1024)) FRAME-LIMIT (+ 1 FRAME-LIMIT)
+  LENGTHS (re.compile rb"(?<=[0-9] )[0-9]+(?=\)\n)")
+  TASKS (re.compile rb"(?<=[a-z] )[0-9]+(?= [0-9]+\)\n)")
+  NUMBERS [0 1 2 3 47 65536 (* 1024 1024) (+ 1 (* 1024 1024)) FRAME-LIMIT (+ 1 FRAME-LIMIT)
            (** 2 30) (** 2 31) (** 2 32) (- (** 2 63) 1) (** 2 63) (- (** 10 19) 1) (** 10 19)
            (** 10 40) -1]
   SCRAPS [b"\n" b"\r\n" b"\0" b"(" b")" b"\"" b"\\" b"\x16\x03\x01" b"\xff\xfe" b"\xe2\x82" b" "
-          b"(cancel 0)\n" b"(eof 0)\n" b"(end 0)\n" b"(error 2)\n{}" b"(output 1)\nx"
-          b"(data 00)\n" b"(task 0)\n" b"GET / HTTP/1.1\r\n\r\n" (* b"(" 300) (* b"9" 600)])
+          b"(cancel 1 0)\n" b"(eof 1 0)\n" b"(end 1 0)\n" b"(error 1 2)\n{}" b"(output 1 1)\nx"
+          b"(data 1 00)\n" b"(task 1 0)\n" b"(task 2 0)\n" b"(cancel 2 0)\n" b"GET / HTTP/1.1\r\n\r\n" (* b"(" 300) (* b"9" 600)])
 
 (defn mutated [rng text others]
   "One to three mutations. What is spliced in comes from one of ``others``."
@@ -93,7 +99,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
         (= way "duplicate") (+ (cut text end) (cut text at None))
         (= way "truncate") start
         (= way "splice") (+ start (cut other (rng.randint 0 (len other)) None))
-        (= way "number") (huge rng text)
+        (= way "number") (renumbered rng text)
         True (flipped rng text at))))
   text)
 
@@ -103,9 +109,9 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
     (^= (get flipped at) (rng.choice [1 2 4 8 16 32 64 128 255])))
   (bytes flipped))
 
-(defn huge [rng text]
-  "With another number in place of one, of a frame's length if there is any."
-  (setv found (or (list (LENGTHS.finditer text)) (list (RUNS.finditer text))))
+(defn renumbered [rng text]
+  "With another number in place of one, of a frame's length or task if there is any."
+  (setv found (or (list ((. (rng.choice [LENGTHS TASKS]) finditer) text)) (list (RUNS.finditer text))))
   (unless found
     (return text))
   (setv run (rng.choice found))
@@ -256,7 +262,8 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
   (setv [process address] server)
   (with [_ (bounded process.pid)]
     (for [[n where rng] (cases CASES)]
-      (setv frames (rng.choices MASTER-FRAMES :k (rng.randint 1 6))
+      (setv tasks (rng.choices MASTER-TASKS :k (rng.randint 1 3))
+            frames (lfor  [n task] (enumerate tasks 1)  frame task  (numbered frame n))
             said (mutated rng (.join b"" frames) [#* MASTER-FRAMES #* SLAVE-FRAMES]))
       (with [sock (knocking address)]
         (dial-handshake (Connection sock) "master" (secrets.token-hex 16) (cookie))
@@ -275,13 +282,17 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
 (defn [pytest.fixture] master [server]
   "A master in this process, with a slave that is all right."
   (with [master (Master)]
-    (setv master.frame-limit FRAME-LIMIT)
+    (setv master.node.frame-limit FRAME-LIMIT)
     (.listen master :host "127.0.0.1" :backlog 1000)
     (setv good (.connect master #* (get server 1)))
     (yield #(master good))))
 
 (defn address-of [master]
-  (get (list master.listeners) 0))
+  (get (list master.node.listeners) 0))
+
+(defn connected [master]
+  "The slaves that are here, by the ids of their processes."
+  master.network.dispatcher.registry.connected)
 
 (defn [contextmanager] false-slave [master]
   "The bare socket of one that has proved itself, and how the master sees it."
@@ -289,9 +300,9 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
   (with [sock (knocking (address-of master))]
     (dial-handshake (Connection sock) "slave" session (cookie))
     (.settimeout sock WAIT)
-    (until (fn [] (in session master.by-session)))
-    (yield #(sock (get master.by-session session))))
-  (until (fn [] (not-in session master.by-session))))
+    (until (fn [] (in session (connected master))))
+    (yield #(sock (get (connected master) session))))
+  (until (fn [] (not-in session (connected master)))))
 
 (setv ENDINGS #(SlaveLost DatumSyntaxError RemoteError
   ; From the local procedure's own reading.
@@ -308,7 +319,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
         mark (/ tmp-path "evaluated")
         evil (.encode f"(do (import os) (os.mkdir {(hy.repr (str mark))}))")
         frames [#* SLAVE-FRAMES
-                b"(end 1073741824)\n5"
+                b"(end 1 1073741824)\n5"
                 (frame "end" evil)
                 (frame "end" (+ b"'" evil))
                 (frame "data" (+ evil b"\n"))
@@ -373,31 +384,26 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
   n)
 
 (defn check-few-stay [socks]
-  "The longest silent had to go, the others are still heard out."
+  "The longest silent had to go; the others are still heard out, so nobody has
+  waited until their time was over."
   (until (fn [] (<= (open-still socks) MOST-STRANGERS)))
   (assert (open-still (cut socks -100 None))))
 
 (defn test-a-slave-serves-masters-among-a-thousand-silent-ones [server]
   (setv [_ address] server)
   (with [socks (crowd address)]
-    (setv start (time.monotonic))
     (check-serves server)
-    (setv took (- (time.monotonic) start))
-    (assert (< took DEADLINE) f"it took {took} seconds")
     (check-few-stay socks))
   (check-serves server))
 
 (defn test-a-master-takes-slaves-among-a-thousand-silent-ones [master]
   (setv [master good] master)
   (with [socks (crowd (address-of master))]
-    (setv start (time.monotonic))
     (with [[sock slave] (false-slave master)]
       (setv promise (.make-task master "(fn [i o] 5)" read-result slave))
       (say sock (frame "end" b"5"))
       (holds (.result promise WAIT) 5))
-    (setv took (- (time.monotonic) start))
-    (assert (< took DEADLINE) f"it took {took} seconds")
     (holds (run-task master '(fn [i o] (+ 1 2)) :slave good) 3)
     (check-few-stay socks)
-    (assert (<= (len master.strangers) MOST-STRANGERS)))
-  (until (fn [] (not master.strangers))))
+    (assert (<= (len master.node.strangers) MOST-STRANGERS)))
+  (until (fn [] (not master.node.strangers))))

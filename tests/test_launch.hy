@@ -7,11 +7,11 @@
   sys
   threading
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [LaunchError SlaveLost]
   dpfw.launch [dpfw-launch]
   dpfw.task.ports [read-result]
-  tests.processes [WAIT error-of launched run-task])
+  tests.processes [await-so error-of launched run-task WAIT])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))
 
@@ -123,5 +123,4 @@ dpfw_close()
     (setv pid (run-task master PID))
     (os.kill pid signal.SIGKILL)
     (wait-until (fn [] (not (os.path.exists f"/proc/{pid}"))))
-    (with [_ master.change]
-      (assert (.wait-for master.change (fn [] slave.lost) WAIT)))))
+    (await-so master (fn [] slave.lost))))

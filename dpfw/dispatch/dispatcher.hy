@@ -1,289 +1,457 @@
-"Dispatch: which slave does what, who is idle, and what waits in line.
+"The dispatcher: which slave does what, who is idle, what waits in line.
 
-A task that is made goes to an idle slave at once, sent by the thread that made
-it; a thread of the crew then runs the local procedure. When that task is over,
-the same thread sends the slave the next task in line. So a task costs no more
-than one wake-up of a parked thread, and an idle slave costs no thread."
+::
+
+    events ──> dispatcher ──> what is to be done
+    joined, hung-up                send, cancel, play, end
+    made, sent, answered, stop     hang-up, dial
+    closed, reminded               warn, remind, changed
+
+It knows no socket, no thread and no clock. Each event is a method, which changes
+states as ``states`` has them and returns a list of what is to be done, in order,
+as tuples: the verb, then what it is about. `Network` does it; so does the
+simulation that holds this file to its promises (``tests/simulation``). Events may
+come late, or twice, from several threads; one at a time, with the lock that is
+the caller's. In between, anything may happen.
+
+    listen session             receive from it, and say `heard` the first time
+    send session task          give the slave this task, then say `sent` or `unsent`
+    cancel session number      tell the slave to stop this task
+    play session task          run the local procedure, then say `answered` or `parted`
+    end task outcome           end its promise: [\"result\" x], [\"error\" e],
+                               [\"cancelled\"], or as the task's reader has it
+    hang-up session            close the connection
+    gone session               tell the user that this slave is lost
+    dial address of-use        dial this slave again; was the session of any use?
+    warn text                  tell the user
+    remind seconds             say `reminded` after so long
+    changed                    somebody waits for who is here or idle"
 
 (import
-  collections [deque]
-  concurrent.futures [CancelledError]
-  logging
-  dpfw.dispatch [mapping]
-  dpfw.errors [MasterClosed]
-  dpfw.task.ports [read-result]
-  dpfw.dispatch.promise [force]
-  dpfw.task.remote [as-remote]
-  dpfw.dispatch.registry [Roster lost-before]
-  dpfw.dispatch.task [SEND-EVERY Task sent? task-frames])
+  collections [OrderedDict]
+  dpfw.dispatch.readers [Discarder ResultReader]
+  dpfw.dispatch.registry [Registry]
+  dpfw.dispatch.session [Session]
+  dpfw.dispatch.states [OPEN SESSION TASK advance]
+  dpfw.dispatch.task [Task]
+  dpfw.errors [MasterClosed SlaveLost WireError])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  log (logging.getLogger __name__)
-  KILL-GRACE 2)  ; seconds that a slave has to end when it is told to
+  PATIENCE 60  ; seconds between warnings of what waits; longer each time
+  ALONE (+ "a task waits, and this master has no slave; start some with (dpfw-launch 2), "
+    "or connect to one with (dpfw-master-client host port)")
+  ENTANGLED (+ "every slave is held by a local procedure that itself waits for a task in "
+    "line, so nothing can go on; start more slaves, or make such tasks outside of local "
+    "procedures"))
 
 
-(defclass Master [Roster]
-  "A master's end of the network. The ``dpfw-…`` functions act on one default
-  master; make your own to have several. ::
+(defclass Dispatcher []
+  "What a master knows of its slaves and tasks."
 
-    (with [m (Master)]
-      (.connect m \"node-b\" 10000)
-      (force (.make-task m '(fn [i o] (+ 2 3)) read-result)))"
+  (defn __init__ [self [master None]]
+    (setv
+      self.master master
+      self.registry (Registry)
+      self.idle {}              ; idle sessions -> None, the longest idle first
+      self.line (OrderedDict)   ; tasks that wait for any slave -> None
+      self.closed False
+      self.doors 0              ; addresses that we listen on
+      self.watchers 0           ; threads that wait for who is here or idle
+      self.adrift (set)         ; tasks of lost slaves, of which somebody is still to say more
+      self.waiting (set)        ; tasks whose local procedures wait for others
+      self.answers 0
+      self.patience None        ; seconds until the next reminder, when one is to come
+      self.answers-then 0       ; `answers` when it was asked for
+      self.told-alone False))   ; has the user been told, since a slave was here?
 
-  (defn __init__ [self]
-    (.__init__ (super))
-    (setv self.line (deque)))  ; tasks that wait for any slave
+  ;; Slaves
 
-  (defn get-slave [self [wait True]]
-    "An idle slave, not reserved: the one that has been idle longest. With none
-    idle, waits, or returns None if ``wait`` is false."
-    (with [_ self.change]
-      (while True
-        (.check-open self)
-        (for [slave self.idle]
-          (return slave))
-        (unless wait
-          (return None))
-        (.warn-if-alone self)
-        (.wait self.change))))
+  (defn joined [self id connection [dialled None]]
+    "The process with this id is there, on a new connection; ``dialled`` is the
+    address that we dialled, if we did. Returns the slave, and what is to be done."
+    (setv todo [])
+    (when self.closed
+      (return #(None [#("hang-up" (Session None connection dialled))])))
+    (setv slave (.slave self.registry id self.master)
+          present (.get self.registry.connected id))
+    (when present
+      (when dialled
+        ; One connection with a process is enough.
+        (return #(present [#("hang-up" (Session slave connection dialled))])))
+      ; It dialled again, so it knows that the other connection is no more.
+      (+= todo (.hung-up self present.session (WireError "it dialled again"))))
+    (setv session (Session slave connection dialled)
+          slave.session session
+          session.unprepared (.unprepared self.registry slave))
+    (.enter self.registry slave)
+    (setv self.told-alone False)
+    (.append todo #("listen" session))
+    #(slave todo))
 
-  (defn check-open [self]
-    (when (.is-set self.closed)
-      (raise (MasterClosed "this master has left the network; make another"))))
+  (defn heard [self session]
+    "What a slave that joined says will be heard."
+    (setv todo [])
+    (unless (= session.state "lost")
+      (advance session SESSION "heard")
+      (when (= session.state "preparing")
+        (.prepare self session todo)))
+    todo)
+
+  (defn hung-up [self session error]
+    "The connection of a session is of no use any more; ``error`` says why."
+    (when (= session.state "lost")
+      (return []))
+    (setv todo []
+          slave session.slave)
+    (unless (and session.task session.task.playing)
+      ; With a local procedure, its port is open to the end.
+      (.append todo #("hang-up" session)))
+    (advance session SESSION "hung-up")
+    (.pop self.idle session None)
+    (.leave self.registry slave)
+    (for [task (list slave.line)]
+      (.finish self task "lost" #("error" (lost-before slave)) todo))
+    (.clear slave.line)
+    (when session.task
+      (.lose-task self session session.task error todo))
+    (.append todo #("gone" session))
+    (when session.dialled
+      (.append todo #("dial" session.dialled session.useful)))
+    (.worry self todo)
+    (.change self todo)
+    todo)
+
+  (defn dismissed [self session]
+    "This slave gets no more tasks."
+    (unless (= session.state "lost")
+      (advance session SESSION "dismissed")
+      (.pop self.idle session None))
+    [])
+
+  (defn prepare [self session todo]
+    "Give a slave that joined what it must run first; then it is idle."
+    (if session.unprepared
+      (do
+        (setv n (.pop session.unprepared 0)
+              task (Task (get self.registry.preparations n) :reader ResultReader
+                     :slave session.slave)
+              task.preparation n)
+        (.start self session task todo))
+      (do
+        (advance session SESSION "prepared")
+        (.change self todo)
+        (.next self session todo))))
+
+  (defn initialise [self remote make]
+    "Every slave runs this remote, now or before anything else. ``make`` makes the
+    `Task` for one that is here. Returns the tasks, and what is to be done."
+    (setv todo []
+          n (len self.registry.preparations)
+          tasks [])
+    (.append self.registry.preparations remote)
+    (for [slave (list (.values self.registry.connected))]
+      (setv task (make slave)
+            task.preparation n)
+      (.append tasks task)
+      (+= todo (.made self task)))
+    #(tasks todo))
 
   ;; Tasks
 
-  (defn make-task [self remote local [slave None] * [timeout None] [retries 0]]
-    "See `dpfw-make-task`."
-    (unless (callable local)
-      (raise (TypeError
-        f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
-    (setv task (Task (.frames self remote) local slave timeout retries))
-    (.submit self task)
-    task.promise)
+  (defn made [self task]
+    "A task is there: for an idle slave, or in line."
+    (setv todo []
+          slave task.slave
+          session (if slave slave.session (.warmest self)))
+    (cond
+      self.closed
+        (.finish self task "closed" #("error" (closed-error)) todo)
+      (and slave slave.lost)
+        (.finish self task "lost" #("error" (lost-before slave)) todo)
+      (and session (= session.state "idle"))
+        (.give self session task todo)
+      True (do
+        (setv (get (if slave slave.line self.line) task) None)
+        (.worry self todo)))
+    todo)
 
-  (defn frames [self remote]
-    (task-frames (as-remote remote) self.frame-limit))
+  (defn sent [self session task]
+    "The system has all of a task."
+    (unless (.sending self session task)
+      (return []))
+    (setv todo [])
+    (advance task TASK "sent")
+    (cond
+      (= session.state "lost") (.lose-task self session task session.error todo)
+      (= task.state "stopping") (do
+        (unless task.reader
+          ; Its local procedure will never run.
+          (setv task.reader Discarder)
+          (.append todo #("listen" session)))
+        (.append todo #("cancel" session task.number)))
+      (not task.reader) (do
+        (setv task.playing True)
+        (.append todo #("play" session task))))
+    todo)
 
-  (defn parallel [self tasks]
-    "See `dpfw-parallel`."
-    (force-all (lfor  [remote local] tasks  (.make-task self remote local))))
+  (defn unsent [self session task error]
+    "The connection has ended, and the system has not got all of a task, so the
+    slave has not seen it."
+    (setv todo (.hung-up self session error))
+    (when (.sending self session task)
+      (if (or task.slave (!= task.state "sending") self.closed)
+        (.finish self task "lost" #("error" (if self.closed (closed-error) (lost-before session.slave))) todo)
+        (do
+          (advance task TASK "unsent")
+          (.put-back self task todo))))
+    todo)
 
-  (defn broadcast [self remote]
-    "See `dpfw-broadcast`."
-    (force-all (lfor  slave (.slaves self)  (.make-task self remote read-result slave))))
+  (defn sending [self session task]
+    (and (is task.session session) (in task.state ["sending" "withdrawn"])))
 
-  (defn on-connect [self remote]
-    "See `dpfw-on-connect`."
-    (setv frames (.frames self remote))
-    (with [_ self.lock]
-      (.append self.initial frames)
-      (setv n (- (len self.initial) 1)
-            tasks (lfor  slave (.slaves self)  (.preparation self n slave))))
-    (for [task tasks]
-      (.submit self task))
-    (force-all (lfor  task tasks  task.promise)))
+  (defn answered [self session number outcome]
+    "The slave has ended the task of this number."
+    (setv todo []
+          task session.task
+          its-own (and task (is task.session session) (= task.number number)))
+    (when (= session.state "lost")
+      (when (and its-own task.playing)
+        ; It was lost after it had answered, and the local procedure has ended now.
+        (setv task.playing False)
+        (.append todo #("hang-up" session))
+        (.finish self task "answered" outcome todo))
+      (return todo))
+    (unless its-own
+      (return (.hung-up self session (WireError
+        f"it answered task {number}, and was given {(if task task.number "none")}"))))
+    (setv session.task None
+          session.useful True
+          task.playing False)
+    (+= self.answers 1)
+    (.note-preparation self session task outcome todo)
+    ; Its next task goes out first, so it works while this result is looked at.
+    (cond
+      (= session.state "preparing") (.prepare self session todo)
+      (= session.state "busy") (.next self session todo))
+    (.finish self task "answered" outcome todo)
+    todo)
 
-  ;; Calls over collections
+  (defn parted [self session task error outcome]
+    "The local procedure of a task has ended, and the slave is lost. ``outcome`` is
+    what the procedure made of that, or None when it knew nothing better."
+    (setv todo (.hung-up self session error)
+          task.playing False)
+    (.append todo #("hang-up" session))
+    (if (and outcome (!= task.state "ended"))
+      (.finish self task "lost" outcome todo)
+      (.lose-task self session task error todo))
+    todo)
 
-  (defn map [self f xs #* more-xs  #** options]
-    "See `dpfw-map`."
-    (mapping.map-items self f [xs #* more-xs] #** options))
+  (defn stop [self task outcome]
+    "Nobody wants the result any more; the promise ends so. Returns what is to be
+    done, or None if the promise has ended already."
+    (setv todo [])
+    (unless (in task.state OPEN)
+      (return None))
+    (when (= task.state "waiting")
+      (.pop self.line task None)
+      (when task.slave
+        (.pop task.slave.line task None)))
+    (advance task TASK "stopped")
+    (.append todo #("end" task outcome))
+    (when (= task.state "stopping")
+      (.append todo #("cancel" task.session task.number)))
+    todo)
 
-  (defn map-unordered [self f xs #** options]
-    "See `dpfw-map-unordered`."
-    (mapping.map-unordered self f [xs] #** options))
-
-  (defn reduce [self f xs [initial mapping.NOTHING] #** options]
-    "See `dpfw-reduce`."
-    (mapping.reduce-items self f xs initial #** options))
-
-  (defn map-reduce [self f g xs #** options]
-    "See `dpfw-map-reduce`."
-    (mapping.map-reduce self f g xs #** options))
-
-  (defn for-each [self f xs #** options]
-    "See `dpfw-for-each`."
-    (mapping.for-each self f xs #** options))
+  (defn tasks [self [slave None]]
+    "All tasks whose promises have not ended, or those of one slave: what runs,
+    then what waits."
+    (setv slaves (if slave [slave] (list (.values self.registry.connected))))
+    (lfor
+      task [
+        #* (gfor  s slaves  :if (and s.session s.session.task)  s.session.task)
+        #* (gfor  task self.adrift  :if (not slave)  task)
+        #* (gfor  s slaves  task s.line  task)
+        #* (if slave [] self.line)]
+      :if (and task.promise (in task.state OPEN))
+      ; One that was lost with a slave may wait in line, or run elsewhere, by now.
+      :if (or (not slave) (is task.slave slave) (and task.session (is task.session.slave slave)))
+      task))
 
   (defn close [self]
-    "Leave the network. Tasks that are not done end with `MasterClosed`.
-    Idempotent."
-    (with [_ self.change]
-      (.set self.closed)
-      (setv waiting [#* self.line  #* (gfor  s (.values self.by-session)  t s.tasks  t)])
-      (.clear self.line)
-      (for [slave (.values self.by-session)]
-        (.clear slave.tasks))
-      (.notify-all self.change))
-    (for [task waiting]
-      (.fail task.promise (closed-error)))
-    (.close (super)))
+    "Leave: every promise ends, every connection does, and nothing comes after."
+    (setv todo []
+          self.closed True)
+    (for [slave (list (.values self.registry.connected))]
+      (setv session slave.session)
+      (advance session SESSION "hung-up")
+      (.leave self.registry slave)
+      (.append todo #("hang-up" session))
+      (for [task [#* (if session.task [session.task] [])  #* slave.line]]
+        (.finish self task "closed" #("error" (closed-error)) todo))
+      (.clear slave.line))
+    (for [task [#* self.line  #* self.adrift]]
+      (.finish self task "closed" #("error" (closed-error)) todo))
+    (.clear self.line)
+    (.clear self.idle)
+    (.change self todo)
+    todo)
 
-  (defn kill [self slave]
-    "See `dpfw-kill`."
-    (if slave.process
-      (.kill slave.process)
-      (do
-        (.send-kill self slave.connection)
-        ; It may be stopped, or the network gone.
-        (.call-after self.lookout KILL-GRACE slave.connection.abort))))
+  ;; What is worth a warning
 
-  (defn send-kill [self connection]
-    (unless (sent? connection "kill" True)
-      (.call-after self.lookout SEND-EVERY (fn [] (.send-kill self connection)))))
+  (defn opened [self n]
+    "The number of addresses that we listen on has changed by ``n``."
+    (+= self.doors n)
+    [])
 
-  ;; Dispatch
+  (defn reminded [self]
+    "The time that was asked for with `remind` has passed."
+    (setv todo []
+          patience self.patience
+          self.patience None
+          self.told-alone False)
+    (unless (or self.closed (not self.line))
+      (when (and (= self.answers self.answers-then) (not (.alone self)))
+        (.append todo #("warn" (+
+          f"no slave has fallen free for {patience} seconds, and {(len self.line)} tasks wait; "
+          "(dpfw-tasks) shows them, (dpfw-cancel) ends what runs"))))
+      (.worry self todo (* 2 patience)))
+    todo)
 
-  (defn submit [self task]
-    "Hand a task to the slave that it is for, if that is idle, or put it in line."
-    (with [_ self.lock]
-      (.check-open self)
-      (setv slave (or task.slave (.warmest self))
-            lost (and slave slave.lost))
-      (unless (or lost (.take-idle self slave))
-        (.append (if slave slave.tasks self.line) task)
-        (.warn-if-alone self)
-        (return)))
-    (if lost
-      (.fail task.promise (lost-before slave))
-      (.hand-over self slave task)))
+  (defn waits [self task]
+    "The local procedure of this task waits for another task."
+    (.add self.waiting task)
+    (if (.entangled self)
+      [#("warn" ENTANGLED)]
+      []))
+
+  (defn waits-no-more [self task]
+    (.discard self.waiting task)
+    [])
+
+  (defn entangled [self]
+    (and self.line
+         (all (gfor
+           slave (.values self.registry.connected)
+           (in slave.session.task self.waiting)))
+         (bool self.registry.connected)))
+
+  (defn at-work [self]
+    "Is any slave about to say something?"
+    (> (len self.registry.connected) (len self.idle)))
+
+  (defn alone [self]
+    (not (or self.registry.connected self.doors)))
+
+  (defn worry [self todo [patience PATIENCE]]
+    "Tell who is alone with what waits, now and later."
+    (when (and self.line (not self.closed))
+      (when (and (.alone self) (not self.told-alone))
+        (setv self.told-alone True)
+        (.append todo #("warn" ALONE)))
+      (when (is self.patience None)
+        (setv self.patience patience
+              self.answers-then self.answers)
+        (.append todo #("remind" patience)))))
+
+  ;; What follows is the dispatcher's own. ``todo`` is what it appends to.
 
   (defn warmest [self]
-    "The slave that was busy last, of those that are idle: what it needs is still
-    in its processor's caches, so it is a third faster than one that slept."
+    "The session that was busy last, of those that are idle: what its slave needs
+    is still in its processor's caches, so it is a third faster than one that slept."
     (next (reversed self.idle) None))
 
-  (defn take-idle [self slave]
-    "Count an idle slave as busy; answers False if it is not idle."
-    (when (in slave self.idle)
-      (.pop self.idle slave)
-      (setv slave.busy True)
-      True))
+  (defn give [self session task todo]
+    (advance session SESSION "given")
+    (.pop self.idle session None)
+    (.start self session task todo))
 
-  (defn employ [self slave]
-    (.hand-over self slave None))
+  (defn start [self session task todo]
+    (advance task TASK "given")
+    (+= session.number 1)
+    (setv session.task task
+          task.session session
+          task.number session.number)
+    (.append todo #("send" session task)))
 
-  (defn hand-over [self slave task]
-    "Send a task to a slave that was taken for it, and run what follows in a
-    thread of the crew."
-    (setv connection slave.connection)
-    (try
-      (setv task (.begin-next self slave connection task))
-      (when (and task (not (.run self.crew self.attend slave task)))
-        (.fail task.promise (closed-error)))
-      (except [e BaseException]  ; a Ctrl-C: nobody may attend the slave now
-        (.lose self slave connection)
-        (when task
-          (.fail task.promise e))
-        (raise))))
-
-  (defn attend [self slave task]
-    "Play one task after the other with a slave, as long as there are any."
-    (while task
-      (setv connection task.connection
-            following None
-            [end what] (played task))
-      (try
-        (if (is end Task.lost)
-          (.lose self slave connection)
-          (setv slave.useful True
-                ; The slave has its next task before this one's result is told.
-                following (.begin-next self slave connection)))
-        (finally
-          (.conclude self task end what)))
-      (setv task following)))
-
-  (defn begin-next [self slave connection [task None]]
-    "Send a slave its next task, this one or the first in line; returns it, or
-    None when there is none or the slave is lost."
-    (while True
-      (setv task (or task (.take-task self slave connection)))
-      ; Also of one that is idle now: if it hung up just before, nobody noticed.
-      (when (or (.gone self slave connection) (not task))
-        (break))
-      (try
-        (when (.begin task connection self.lookout)
-          (return task))
-        (except [OSError]
-          (.lose self slave connection)
-          (break))
-        (except [e BaseException]  ; a Ctrl-C, in the thread that makes the task
-          (.lose self slave connection)
-          (.fail task.promise e)
-          (raise)))
-      (setv task None))
-    (when task
-      (.put-back self task)))
-
-  (defn gone [self slave connection]
-    "Has the slave's end of this connection hung up? If so, it is lost."
-    (setv gone (.hung-up connection))
-    (when gone
-      (.lose self slave connection))
-    gone)
-
-  (defn take-task [self slave connection]
-    "Take the next task for this slave; with none, count it as idle."
-    (with [_ self.change]
-      (cond
-        ; Lost at this very moment, or even back, and another thread's affair.
-        (or slave.lost (is-not slave.connection connection)) None
-        slave.tasks (.popleft slave.tasks)
-        self.line (.popleft self.line)
-        True (do
-          (setv slave.busy False
-                (get self.idle slave) None)
-          (.notify-all self.change)))))
-
-  (defn put-back [self task]
-    "The slave was found to be gone before it saw this task."
-    (if task.slave
-      (.fail task.promise (lost-before task.slave))
+  (defn next [self session todo]
+    "Give a slave that has nothing to do its next task."
+    (setv line (or session.slave.line self.line))
+    (if line
+      (.give self session (get (.popitem line :last False) 0) todo)
       (do
-        (with [_ self.lock]
-          (.appendleft self.line task))
-        (.use-idle self))))
+        (when (= session.state "busy")
+          (advance session SESSION "freed"))
+        (setv (get self.idle session) None)
+        (.change self todo))))
 
-  (defn use-idle [self]
-    "Give idle slaves the tasks that wait in line."
-    (while True
-      (with [_ self.lock]
-        (setv slave (.warmest self))
-        (unless (and self.line (.take-idle self slave))
-          (return))
-        (setv task (.popleft self.line)))
-      (.hand-over self slave task)))
+  (defn lose-task [self session task error todo]
+    "The slave of a task is lost."
+    (setv session.error error)
+    (cond
+      ; Who sends it will say whether the slave can have seen it; its local
+      ; procedure, what it makes of that.
+      (or task.playing (.sending self session task))
+        (.add self.adrift task)
+      (and (= task.state "running") task.retries (not task.slave) (not self.closed)) (do
+        (-= task.retries 1)
+        (advance task TASK "retried")
+        (.put-back self task todo))
+      True
+        (.finish self task "lost"
+          #("error" (if self.closed (closed-error) (slave-lost session error))) todo)))
 
-  (defn conclude [self task end what]
-    (when (and (is end Task.lost) (.is-set self.closed))
-      (setv what (closed-error what)))
-    (when (end task what)
-      (.put-back self task)))
+  (defn put-back [self task todo]
+    "A task that was lost is the next one."
+    (.discard self.adrift task)
+    (setv task.session None
+          (get self.line task) None)
+    (.move-to-end self.line task :last False)
+    (when self.idle
+      (.next-of-idle self todo))
+    (.worry self todo))
 
-  (defn warn-if-alone [self]
-    (unless (or self.by-session self.listeners)
-      (log.warning (+ "a task waits, and this master has no slave; "
-        "start some with (dpfw-launch 2), or connect to one with (dpfw-master-client host port)")))))
+  (defn next-of-idle [self todo]
+    (.give self (.warmest self) (get (.popitem self.line :last False) 0) todo))
+
+  (defn finish [self task event outcome todo]
+    "End a task; and its promise, if that has not ended yet."
+    (when (= task.state "ended")
+      (return))
+    (setv open (in task.state OPEN))
+    (advance task TASK event)
+    (.discard self.waiting task)
+    (.discard self.adrift task)
+    (when (and open task.promise)
+      (.append todo #("end" task outcome))))
+
+  (defn note-preparation [self session task outcome todo]
+    (when (is-not task.preparation None)
+      (cond
+        (!= (get outcome 0) "error")
+          (.add session.slave.prepared task.preparation)
+        (= session.state "preparing") (do
+          ; One on which it fails when it joins is not fit for use.
+          (setv session.useful False)
+          (.append todo #("warn" (+ f"{session.slave !r} is closed, since a remote given to "
+            f"dpfw-on-connect failed on it: {(get outcome 1)}")))
+          (+= todo (.hung-up self session (WireError "its preparation failed")))))))
+
+  (defn change [self todo]
+    (when self.watchers
+      (.append todo #("changed")))))
 
 
-(defn played [task]
-  "Play it. Whatever happens, its promise must end."
-  (try
-    (.play task)
-    (except [e BaseException]  ; out of memory, or a fault of ours
-      #(Task.lost e))))
+(defn lost-before [slave]
+  (SlaveLost f"the slave at {slave.address} was lost before it was given this task"))
 
-(defn closed-error [[cause None]]
-  (setv error (MasterClosed "the master left the network before the task was done"))
-  (setv error.__cause__ cause)
-  error)
+(defn slave-lost [session error]
+  (setv lost (SlaveLost (+
+    f"the slave at {session.slave.address} was lost: {error}. What became of the task "
+    "is unknown; if it may run twice, give it :retries")))
+  (setv lost.__cause__ error)
+  lost)
 
-(defn force-all [promises]
-  "Wait for all; return the results, or raise the first error in the order given."
-  (for [promise promises]
-    (try
-      (.exception promise)
-      (except [CancelledError])))
-  (lfor  promise promises  (force promise)))
+(defn closed-error []
+  (MasterClosed "the master left the network before the task was done"))

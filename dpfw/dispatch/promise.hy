@@ -1,76 +1,150 @@
 "Promises: what `dpfw-make-task` returns, and `force`."
 
 (import
-  concurrent.futures [Future InvalidStateError]
-  threading)
+  collections [deque]
+  concurrent.futures [Future InvalidStateError CancelledError]
+  logging
+  time
+  dpfw.net.leader [Waiter])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv log (logging.getLogger __name__))
+
 
 (defclass Promise [Future]
   "The result of a task to come: a `concurrent.futures.Future`, and awaitable.
 
   ``(.cancel promise)`` also stops a task that runs: the promise is cancelled at
-  once, and the slave is free again when the remote has stopped."
+  once, and the slave is free again when the remote has stopped.
 
-  (defn __init__ [self]
+  Who waits for it receives what comes from the slaves meanwhile. Its callbacks
+  run in threads of their own, so whatever they do stops nothing else."
+
+  (defn __init__ [self [network None]]
     (.__init__ (super))
     (setv
-      self.stop None  ; what stops the task, while it runs
-      self.unannounced (threading.Lock)))
+      self.network network  ; that its task runs on, until it has ended
+      self.task None
+      self.waiters []       ; what to call when it ends: quick, and no user's code
+      self.callbacks (deque)))
 
-  (defn started [self stop]
-    "The task runs now, and ``stop`` stops it. Answers False, and it must not
-    run, if the promise has ended before."
-    ; `cancel` ends the promise first and looks for `stop` then; here it is the
-    ; other way round, so that one of the two sees the other.
-    (setv self.stop stop)
-    (when (.done self)
-      (setv self.stop None))
-    (is-not self.stop None))
+  ;; Its end, by the network
 
-  (defn waiting [self]
-    "The task waits in line, again."
-    (setv self.stop None))
+  ; Who ends it sets the state first and looks for waiters and callbacks then; who
+  ; adds one looks at the state after that. So one of the two sees the other.
 
-  (defn running [self]
-    (and (is-not self.stop None) (not (.done self))))
+  (defn end [self how value]
+    "End it: as \"result\", \"error\" or \"cancelled\"."
+    (try
+      (cond
+        (= how "result") (.set-result self value)
+        (= how "error") (.set-exception self value)
+        (.cancel (super Promise self))
+          ; Tells those who wait in `as-completed` and `wait`.
+          (.set-running-or-notify-cancel self))
+      (except [InvalidStateError]
+        (return)))  ; a user has done so
+    (for [wake self.waiters]
+      (wake))
+    (setv network self.network
+          ; They refer to each other.
+          self.task None
+          self.network None)
+    (when self.callbacks
+      (unless (and network (.run-callbacks network self.call-back))
+        (.call-back self))))
+
+  (defn call-back [self]
+    (while self.callbacks
+      (try
+        (setv callback (.popleft self.callbacks))
+        (except [IndexError]  ; another thread has it
+          (break)))
+      (try
+        (callback self)
+        (except [BaseException]  ; as a Future has it, and what else is raised
+          (log.exception "exception calling callback for %r" self)))))
+
+  ;; What a Future has
 
   (defn cancel [self]
-    (setv cancelled (.cancel (super)))
-    (when (and cancelled (.acquire self.unannounced :blocking False))
-      ; Tells those who wait in `as-completed` and `wait`; it may be said once.
-      (.set-running-or-notify-cancel self)
-      (setv stop self.stop)  ; `waiting` may take it back meanwhile
-      (when stop
-        (stop)))
-    cancelled)
+    (setv network self.network
+          task self.task)
+    (cond
+      (and network task) (or (.cancel network task) (.cancelled self))
+      (.done self) (.cancelled self)
+      True (do
+        (.end self "cancelled" None)
+        (.cancelled self))))
 
-  (defn fulfil [self result]
-    "End with this result, unless the promise has ended before."
-    (try
-      (.set-result self result)
-      (setv self.stop None)  ; which refers to the task, and so to this promise
-      (except [InvalidStateError])))
+  (defn running [self]
+    (setv task self.task)
+    (and (is-not task None) (not (.done self)) (!= task.state "waiting")))
 
-  (defn fail [self error]
-    "End with this error, unless the promise has ended before."
-    (try
-      (.set-exception self error)
-      (setv self.stop None)
-      (except [InvalidStateError])))
+  (defn add-done-callback [self callback]
+    "As of any `Future`; but it is never called in a thread that others wait for."
+    (.append self.callbacks callback)
+    (when (.done self)
+      (.call-back self)))
 
   (defn result [self [timeout None]]
     "As of any `Future`. Raises `TimeoutError` when there is none in so many
     seconds."
-    (when (and (is timeout None) (not (.done self)))
-      ; The lock that a Future's waiters share makes each of them wait twice.
-      (setv gate (threading.Lock))
-      (.acquire gate)
-      (.add-done-callback self (fn [_] (.release gate)))
-      (.acquire gate))
-    (.result (super) timeout))
+    (unless (.done self)
+      (.wait self timeout))
+    (.result (super) 0))
+
+  (defn exception [self [timeout None]]
+    (unless (.done self)
+      (.wait self timeout))
+    (.exception (super) 0))
+
+  (defn wait [self [timeout None]]
+    "Wait until it has ended, or so many seconds."
+    (setv waiter (Waiter)
+          deadline (when (is-not timeout None) (+ (time.monotonic) timeout))
+          network self.network)
+    (.append self.waiters waiter.wake)
+    (try
+      (unless (.done self)
+        (if network
+          (.wait network waiter deadline)
+          (.sleep waiter deadline)))
+      (finally
+        (.remove self.waiters waiter.wake))))
 
   (defn __await__ [self]
     (import asyncio)  ; takes 0.1 s, and few need it
-    (.__await__ (asyncio.wrap-future self))))
+    (setv loop (asyncio.get-running-loop)
+          ended (.create-future loop))
+    (defn tell []
+      (unless (.done ended)
+        (.set-result ended None)))
+    (defn wake []
+      (try
+        (.call-soon-threadsafe loop tell)
+        (except [RuntimeError])))  ; the loop was closed, and nobody awaits any more
+    (.append self.waiters wake)
+    (when (.done self)
+      (tell))
+    (try
+      (yield :from (.__await__ ended))
+      (except [asyncio.CancelledError]
+        (.cancel self)
+        (raise)))
+    (try
+      (return (.result self))
+      (except [e CancelledError]
+        (raise (asyncio.CancelledError #* e.args) :from e))
+      (except [e StopIteration]
+        ; Which to `await` is a result.
+        (raise (RuntimeError "the local procedure raised StopIteration") :from e))))
+
+  (defn __repr__ [self]
+    (setv task self.task)
+    (if (or (.done self) (is task None))
+      (.__repr__ (super))
+      f"<promise of {task !r}, {task.state}>")))
 
 
 (defn force [promise]

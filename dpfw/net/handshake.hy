@@ -7,6 +7,9 @@
     3  dialler   (proof \"PROOF\")
     -  either    (refused \"why\")            in place of its line; then it hangs up
 
+A refusal is final: dialling again helps only when somebody has changed something.
+Who hears nothing, or what is no dpfw, has not been refused, and may try again.
+
 Either role may dial. SESSION and NONCE are 32 hexadecimal digits, PROOF is 64:
 the HMAC-SHA256 under the cookie of
 
@@ -51,17 +54,18 @@ proof, what comes from the other end meets no reader and no memory of ours."
   "Do the dialler's side of the handshake on a new connection.
 
   ``role`` (\"master\" or \"slave\") and ``session`` are this end's, ``cookie``
-  is bytes. Returns the session id of the other end. Raises `HandshakeError`;
-  the connection is then of no use."
+  is bytes. Returns the session id of the other end. Raises `Refused` when one of
+  the two refuses the other, and else `HandshakeError`; the connection is then of
+  no use."
   (setv mine (hello role session))
   (with [deadline (handshaking connection)]
     (secure-dialled connection deadline)
     (.send-line connection mine)
     (setv theirs (hear-hello connection deadline role)
-          plain (without-proof theirs))
-    (check-proof connection cookie "listener" mine plain (.group theirs 5))
+          unproved (without-proof theirs))
+    (check-proof connection cookie "listener" mine unproved (.group theirs 5))
     (.send-line connection
-      f"(proof \"{(proof connection cookie "dialler" mine plain)}\")"))
+      f"(proof \"{(proof connection cookie "dialler" mine unproved)}\")"))
   (.decode (.group theirs 3)))
 
 (defn listen-handshake [connection role session cookie]
@@ -71,12 +75,12 @@ proof, what comes from the other end meets no reader and no memory of ours."
     (unless (secure-accepted connection deadline)
       (raise (Refusal NO-TLS)))
     (setv theirs (hear-hello connection deadline role)
-          plain (without-proof theirs))
+          unproved (without-proof theirs))
     (when (.group theirs 5)  ; a proof, before anything is there to prove
-      (raise (Refusal NO-DPFW)))
+      (raise (Garbage)))
     (.send-line connection
-      f"{(cut mine -1)} \"{(proof connection cookie "listener" plain mine)}\")")
-    (check-proof connection cookie "dialler" plain mine
+      f"{(cut mine -1)} \"{(proof connection cookie "listener" unproved mine)}\")")
+    (check-proof connection cookie "dialler" unproved mine
       (.group (hear connection deadline PROOF) 1)))
   (.decode (.group theirs 3)))
 
@@ -124,36 +128,42 @@ proof, what comes from the other end meets no reader and no memory of ours."
   (when refused
     (raise (Refused f"{connection.peer} refused: {(.decode (.group refused 1))}")))
   (or (pattern.fullmatch line)
-      (raise (Refusal NO-DPFW))))
+      (raise (Garbage))))
 
 
-(defclass Refusal [HandshakeError]
-  "What this end tells the other one before it hangs up.")
+(defclass Refusal [Exception]
+  "Why this end refuses the other one.")
+
+(defclass Garbage [Exception]
+  "The other end says what no end of dpfw would.")
 
 (defn [contextmanager] handshaking [connection]
-  "Gives the moment at which the handshake must be over; tells the other end of
-  a refusal; makes every failure a `HandshakeError`."
+  "Gives the moment at which the handshake must be over. Makes every failure a
+  `HandshakeError`, and tells the other end of those that are its own doing; but
+  not that it was too slow, since that may be better the next time."
   (try
     (yield (+ (time.monotonic) DEADLINE))
     (.set-timeout connection None)
     (except [e Refusal]
-      (raise (refuse connection (str e))))
+      (tell connection (str e))
+      (raise (Refused f"refused {connection.peer}: {e}")))
     (except [HandshakeError]
       (raise))
     (except [e ConnectionEnded]
       (raise (HandshakeError
         f"{connection.peer} hung up during the handshake; is that port dpfw's?") :from e))
-    (except [WireError]
-      (raise (refuse connection NO-DPFW)))
+    (except [[Garbage WireError]]
+      (tell connection NO-DPFW)
+      (raise (HandshakeError f"refused {connection.peer}: {NO-DPFW}")))
     (except [e TimeoutError]
-      (raise (refuse connection f"the handshake took more than {DEADLINE} seconds") :from e))
+      (raise (HandshakeError
+        f"the handshake with {connection.peer} took more than {DEADLINE} seconds") :from e))
     (except [e OSError]
       (raise (HandshakeError
         f"the connection with {connection.peer} failed during the handshake: {e}") :from e))))
 
-(defn refuse [connection why]
-  "Tell the other end why it is not let in; return the error for this one."
+(defn tell [connection why]
+  "Tell the other end why it is not let in."
   (try
     (.send-line connection f"(refused \"{why}\")")
-    (except [OSError]))  ; it hung up already, and this end's error says why
-  (Refused f"refused {connection.peer}: {why}"))
+    (except [OSError])))  ; it hung up already, and this end's error says why

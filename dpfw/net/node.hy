@@ -10,10 +10,10 @@ hands, and owns every thread and socket that comes of it."
   threading
   weakref [WeakSet]
   dpfw.net.cookie [cookie]
-  dpfw.net.threads [Crew]
+  dpfw.net.threads [ThreadPool]
   dpfw.errors [HandshakeError]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
-  dpfw.net.reactor [Lookout]
+  dpfw.net.reactor [Reactor]
   dpfw.net.addresses [LONGEST-SILENCE dial listen-on silent? tune]
   dpfw.net.wire [Connection format-address frame-limit])
 (eval-when-compile (require hyrule.control [unless]))
@@ -36,31 +36,29 @@ hands, and owns every thread and socket that comes of it."
 
 
 (defclass Node []
-  "One end of a network, in the role that its subclass has.
+  "One end of a network, in a role: \"master\" or \"slave\".
 
-  A subclass says in `joined` what to do with a connection that was dialled by
-  the other end and has shaken hands; this runs in a thread of its own."
+  ``joined`` is called with a connection that the other end dialled, when it has
+  shaken hands, and the other end's session id; in a thread of its own."
 
-  (setv role None)
-
-  (defn __init__ [self]
+  (defn __init__ [self role joined]
     (setv
+      self.role role
+      self.joined joined
       self.session (new-session)
       self.frame-limit (frame-limit)
       self.lock (threading.RLock)
-      self.lookout (Lookout f"dpfw-{self.role}-lookout")
-      self.crew (Crew f"dpfw-{self.role}")
+      self.reactor (Reactor f"dpfw-{role}-reactor")
+      self.threads (ThreadPool f"dpfw-{role}")
       self.listeners {}     ; host and port -> listening socket
       self.connections (set)
       self.strangers {}     ; accepted connections that shake hands, oldest first
       self.checks None      ; the timer of `check-hosts`
-      self.closers []       ; what else to call when the node closes
+      self.closers []       ; what else to call when the node closes,
+      self.releases []      ; and in a process that was forked, to close what is the parent's
       self.cookie None
       self.closed (threading.Event))
     (.add nodes self))
-
-  (defn joined [self connection session]
-    (raise NotImplementedError))
 
   (defn secret [self]
     (when (is self.cookie None)
@@ -90,7 +88,7 @@ hands, and owns every thread and socket that comes of it."
     (with [_ self.lock]
       (setv listener (.pop self.listeners address None)))
     (unless (is listener None)
-      (.unwatch self.lookout listener)
+      (.unwatch self.reactor listener)
       ; The kernel keeps a socket open as long as poll(2) has it, and a
       ; listener would go on to accept.
       (try
@@ -112,7 +110,7 @@ hands, and owns every thread and socket that comes of it."
 
   (defn retire [self connection]
     "Close a connection and forget it. Idempotent."
-    (.unwatch self.lookout connection)
+    (.unwatch self.reactor connection)
     (.close connection)
     (with [_ self.lock]
       (.discard self.connections connection)))
@@ -138,9 +136,9 @@ hands, and owns every thread and socket that comes of it."
       (.abort connection))
     (for [closer self.closers]
       (closer))
-    (for [thread (.close self.crew)]
+    (for [thread (.close self.threads)]
       (log.warning "%s still runs a procedure of its user's" thread.name))
-    (.close self.lookout)
+    (.close self.reactor)
     (for [connection connections]
       (.retire self connection)))
 
@@ -150,19 +148,25 @@ hands, and owns every thread and socket that comes of it."
   (defn __exit__ [self #* _]
     (.close self))
 
+  (defn say [self log #* what]
+    "Log it in a thread of the pool: handlers are a user's code, which may wait."
+    (.run self.threads log #* what))
+
   ;; What follows is the node's own.
 
   (defn forsake [self]
     "In a child process that was forked: let go of what is the parent's. A socket
     that the child kept open would outlive the parent, and hide its death."
     (for [file [#* (.values self.listeners)
-                #* (gfor  connection self.connections  connection.sock)
-                self.lookout.waked  self.lookout.waker]]
+                #* (gfor  connection self.connections  connection.sock)]]
       (.close file))
+    (.release self.reactor)
+    (for [release self.releases]
+      (release))
     ; No other thread came along, and what they locked stays locked.
-    (.__init__ self)
+    (.__init__ self self.role self.joined)
     (.set self.closed)
-    (.close self.lookout))
+    (.close self.reactor))
 
   (defn check-open [self]
     (when (.is-set self.closed)
@@ -173,7 +177,7 @@ hands, and owns every thread and socket that comes of it."
     (setv connection (Connection sock self.frame-limit))
     (with [_ self.lock]
       (when (is self.checks None)
-        (setv self.checks (.call-after self.lookout CHECK-EVERY self.check-hosts)))
+        (setv self.checks (.call-after self.reactor CHECK-EVERY self.check-hosts)))
       (.add self.connections connection)
       (setv late (.is-set self.closed)))
     (when late
@@ -186,10 +190,10 @@ hands, and owns every thread and socket that comes of it."
     (with [_ self.lock]
       (setv connections (list self.connections)
             self.checks (when connections
-              (.call-after self.lookout CHECK-EVERY self.check-hosts))))
+              (.call-after self.reactor CHECK-EVERY self.check-hosts))))
     (for [connection connections]
       (when (silent? connection.sock)
-        (log.warning "%s has not confirmed for %d seconds what it was sent"
+        (.say self log.warning "%s has not confirmed for %d seconds what it was sent"
           connection.peer LONGEST-SILENCE)
         (.abort connection))))
 
@@ -197,7 +201,7 @@ hands, and owns every thread and socket that comes of it."
     "Watch a listening socket, unless it was closed meanwhile."
     (with [_ self.lock]
       (when (in listener (.values self.listeners))
-        (.watch self.lookout listener select.POLLIN
+        (.watch self.reactor listener select.POLLIN
           (fn [] (.accept self listener))))))
 
   (defn accept [self listener]
@@ -205,13 +209,13 @@ hands, and owns every thread and socket that comes of it."
       (setv [sock _] (.accept listener))
       (except [e OSError]
         (when (in e.errno NO-DESCRIPTORS)
-          (log.error "cannot accept a connection: %s" e.strerror)
-          (.unwatch self.lookout listener)
-          (.call-after self.lookout DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener))))
+          (.say self log.error "cannot accept a connection: %s" e.strerror)
+          (.unwatch self.reactor listener)
+          (.call-after self.reactor DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener))))
         (return)))  ; else, who dialled has hung up already
     (.setblocking sock True)
     (try
-      (setv admitted (.run self.crew self.admit sock))
+      (setv admitted (.run self.threads self.admit sock))
       (except [BaseException]
         (.close sock)
         (raise)))

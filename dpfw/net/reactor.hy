@@ -1,8 +1,8 @@
-"The lookout: the one thread of a process's master or slave that waits for
-events, so that no idle connection needs a thread.
+"The reactor: the one thread of a node that waits for events, so that no idle
+connection needs a thread.
 
-It watches descriptors with poll(2) and keeps timers. What it calls must not
-wait."
+It watches descriptors, with epoll(7) or else poll(2), and keeps timers. What it
+calls must not wait, and must be no code of a user's."
 
 (import
   heapq
@@ -17,14 +17,42 @@ wait."
 (setv
   log (logging.getLogger __name__)
   CROWD 256              ; timers that are never too many
-  LONGEST-POLL 3600000)  ; milliseconds; poll(2) takes 24 days at most
+  LONGEST-WAIT 3600.0)   ; seconds; the system takes 24 days at most
+
 
 (defclass Timer []
-  "A call to come. Set ``call`` to None to cancel it."
-  (defn __init__ [self call]
-    (setv self.call call)))
+  "A call to come."
 
-(defclass Lookout []
+  (defn __init__ [self call]
+    (setv self.call call))
+
+  (defn cancel [self]
+    (setv self.call None)))
+
+
+(defclass PolledSet []
+  "What epoll objects do, by poll(2), for systems without. What changes while a
+  thread waits counts from its next wait on."
+
+  (defn __init__ [self]
+    (setv
+      self.poller (select.poll)
+      self.register self.poller.register
+      self.modify self.poller.modify
+      self.unregister self.poller.unregister))
+
+  (defn poll [self [timeout None]]
+    (.poll self.poller (when (is-not timeout None) (* 1000 timeout))))
+
+  (defn close [self]))
+
+(setv EPOLL (getattr select "epoll" None))
+
+(defn new-set []
+  (if EPOLL (EPOLL) (PolledSet)))
+
+
+(defclass Reactor []
   "Waits in a thread of its own, which starts with the first thing to wait for."
 
   (defn __init__ [self name]
@@ -35,34 +63,45 @@ wait."
       self.timers []            ; a heap of [moment number timer]
       self.crowd CROWD          ; so many timers are worth a purge
       self.numbers (itertools.count)
-      self.poll (select.poll)
-      self.wakes-at None        ; the moment until which poll(2) waits
+      self.set (new-set)
+      self.wakes-at None        ; the moment until which it waits
       self.thread None
       self.closed False
       [self.waked self.waker] (socket.socketpair))
     (.setblocking self.waked False)
     (.setblocking self.waker False)
-    (.register self.poll self.waked select.POLLIN))
+    (.register self.set (.fileno self.waked) select.POLLIN))
 
   (defn watch [self file events call]
-    "Call ``call`` in the lookout's thread whenever poll(2) reports one of these
+    "Call ``call`` in the reactor's thread whenever the system reports one of these
     events, or an error, for this file."
+    (setv descriptor (.fileno file))
     (with [_ self.lock]
-      (.register self.poll file events)
-      (setv (get self.calls (.fileno file)) call)
+      (when self.closed
+        (return))
+      (if (in descriptor self.calls)
+        (.modify self.set descriptor events)
+        (.register self.set descriptor events))
+      (setv (get self.calls descriptor) call)
       (.start self))
-    (.wake self))
+    (.changed self))
+
+  (defn change [self file events]
+    "Watch a file that is watched for these events from now on."
+    (.modify self.set (.fileno file) events)
+    (.changed self))
 
   (defn unwatch [self file]
     "Watch this file no more. Call it before the file is closed. Idempotent."
+    (setv descriptor (.fileno file))
     (with [_ self.lock]
-      (when (is-not (.pop self.calls (.fileno file) None) None)
-        (.unregister self.poll file)
+      (when (is-not (.pop self.calls descriptor None) None)
+        (.unregister self.set descriptor)
         ; Else poll(2) keeps the file open, when it is closed, until it returns.
-        (.wake self))))
+        (.changed self))))
 
   (defn call-after [self seconds call]
-    "Call ``call`` in the lookout's thread after so many seconds; returns the `Timer`."
+    "Call ``call`` in the reactor's thread after so many seconds; returns the `Timer`."
     (setv moment (+ (time.monotonic) seconds)
           timer (Timer call))
     (with [_ self.lock]
@@ -75,23 +114,37 @@ wait."
       (.wake self))
     timer)
 
+  (defn mine [self]
+    "Does the reactor's own thread ask?"
+    (is self.thread (threading.current-thread)))
+
   (defn close [self]
     "End the thread and forget everything. Idempotent."
     (with [_ self.lock]
       (when self.closed
         (return))
       (setv self.closed True
-            thread self.thread))
+            thread self.thread)
+      (.clear self.calls))
     (.wake self)
     (when (and thread (is-not thread (threading.current-thread)))
       (.join thread))
+    (.release self))
+
+  (defn release [self]
+    "Close what it has open."
     (.close self.waked)
-    (.close self.waker))
+    (.close self.waker)
+    (.close self.set))
 
   (defn start [self]
     (unless (or self.thread self.closed)
       (setv self.thread (threading.Thread :target self.run :name self.name :daemon True))
       (.start self.thread)))
+
+  (defn changed [self]
+    (unless EPOLL
+      (.wake self)))
 
   (defn wake [self]
     (try
@@ -103,7 +156,7 @@ wait."
 
   (defn run [self]
     (while (not self.closed)
-      (for [[descriptor _] (.poll self.poll (.patience self))]
+      (for [[descriptor _] (.poll self.set (.patience self))]
         (if (= descriptor (.fileno self.waked))
           (.drain self)
           (.attempt self (.get self.calls descriptor))))
@@ -111,11 +164,11 @@ wait."
         (.attempt self timer.call))))
 
   (defn patience [self]
-    "Milliseconds until the first timer, or None."
+    "Seconds until the first timer, or None."
     (with [_ self.lock]
       (setv self.wakes-at (when self.timers (get self.timers 0 0)))
       (unless (is self.wakes-at None)
-        (min (max 0 (* 1000 (- self.wakes-at (time.monotonic)))) LONGEST-POLL))))
+        (min (max 0 (- self.wakes-at (time.monotonic))) LONGEST-WAIT))))
 
   (defn due [self]
     (setv now (time.monotonic)
@@ -142,5 +195,5 @@ wait."
     (when (and call (not self.closed))
       (try
         (call)
-        (except [Exception]
-          (log.exception "in the lookout %s" self.name))))))
+        (except [BaseException]  ; a fault of ours: nothing of a user's runs here
+          (log.exception "in the reactor %s" self.name))))))

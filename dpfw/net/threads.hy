@@ -1,4 +1,4 @@
-"The crew: threads that wait, parked, for something to do.
+"Threads that wait, parked, for something to do.
 
 Waking a parked thread takes a third of the time that starting one takes."
 
@@ -13,7 +13,7 @@ Waking a parked thread takes a third of the time that starting one takes."
   log (logging.getLogger __name__)
   PARKED 10)  ; seconds that a thread waits, parked, before it ends
 
-(defclass Crew []
+(defclass ThreadPool []
   "Runs procedures in daemon threads, as many at once as there are procedures."
 
   (defn __init__ [self name]
@@ -22,33 +22,30 @@ Waking a parked thread takes a third of the time that starting one takes."
       self.lock (threading.Lock)
       self.orders (queue.SimpleQueue)
       self.parked 0        ; threads that wait and have no order coming
-      self.threads (set)
+      self.threads (set)   ; all of them started
       self.closed False))
 
   (defn run [self procedure #* arguments]
-    "Call ``procedure`` in a thread of the crew. What it raises is logged.
-    Answers False, and does nothing, if the crew is closed."
+    "Call ``procedure`` in a thread of the pool. What it raises is logged.
+    Answers False, and does nothing, if the pool is closed."
     (setv order #(procedure arguments))
     (with [_ self.lock]
-      (when self.closed
-        (return False))
-      (setv thread (unless self.parked
-        (threading.Thread :target self.work :args #([order]) :name self.name :daemon True)))
-      (if thread
-        (.add self.threads thread)
-        (-= self.parked 1)))
-    (if thread
-      (.start-thread self thread)
-      (.put self.orders order))
+      (cond
+        self.closed
+          (return False)
+        self.parked
+          (-= self.parked 1)
+        True (do
+          (.start-thread self order)
+          (return True))))
+    (.put self.orders order)
     True)
 
-  (defn start-thread [self thread]
-    (try
-      (.start thread)
-      (except [RuntimeError]  ; the system has no thread to give
-        (with [_ self.lock]
-          (.discard self.threads thread))
-        (raise))))
+  (defn start-thread [self order]
+    ; With the lock, so that `close` meets no thread that is not started.
+    (setv thread (threading.Thread :target self.work :args #([order]) :name self.name :daemon True))
+    (.start thread)  ; raises RuntimeError when the system has none to give
+    (.add self.threads thread))
 
   (defn work [self first]
     (setv order (.pop first))  ; a Thread keeps its arguments until it ends
@@ -90,6 +87,5 @@ Waking a parked thread takes a third of the time that starting one takes."
             others (- self.threads #{(threading.current-thread)})))
     (setv deadline (+ (time.monotonic) timeout))
     (for [thread others]
-      (when thread.ident
-        (.join thread (max 0 (- deadline (time.monotonic))))))
+      (.join thread (max 0 (- deadline (time.monotonic)))))
     (sfor  thread others  :if (.is-alive thread)  thread)))

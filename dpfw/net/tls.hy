@@ -47,7 +47,7 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
 (defn secure-accepted [connection deadline]
   "Make a new connection that was accepted TLS, if its dialler asks for it.
   Answers False if it does not, and comes from another machine."
-  (setv byte (first-byte connection deadline))
+  (setv byte (.peek connection deadline))
   (when (= byte CLIENT-HELLO)
     (setv [context own] (listener-identity))
     (secure connection deadline context :server-side True)
@@ -56,16 +56,15 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
   (or (in byte [CLIENT-HELLO b""]) (loopback? connection.sock)))
 
 (defn secure [connection deadline context server-side]
-  ; With both locks, as long as another thread may close the connection.
-  (with [_ connection.receiving  _ connection.sending]
-    (setv tls (TlsSocket connection.sock context server-side connection.peer))
+  (.secure connection (fn [sock]
+    (setv tls (TlsSocket sock context server-side connection.peer))
     (try
       (.handshake tls deadline)
       (except [e [WireError TimeoutError]]
         ; Nothing is said in plain text to who may be on another machine.
         (raise (HandshakeError f"no TLS with {connection.peer}: {e}; is that port dpfw's?") :from e)))
-    (setv connection.sock tls))
-  tls)
+    tls))
+  connection.sock)
 
 (defn fingerprint [certificate]
   "The channel binding tls-server-end-point (RFC 5929): the SHA-256 of the
@@ -77,12 +76,6 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
         ; Until Python 3.13, ::ffff:127.0.0.1 is no loopback address of its own.
         mapped (getattr address "ipv4_mapped" None))
   (. (or mapped address) is-loopback))
-
-(defn first-byte [connection deadline]
-  "Wait for the first byte, and leave it there. No bytes at the end."
-  (with [_ connection.receiving]
-    (wait-until connection.sock deadline)
-    (.recv connection.sock 1 socket.MSG-PEEK)))
 
 (defn wait-until [sock deadline]
   "Let a socket wait until that moment of the monotonic clock, and no longer.
@@ -178,6 +171,7 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
       self.process (os.getpid)
       self.header b""     ; what has come of a record's header
       self.missing 0      ; bytes of the last record that are still to come
+      self.unsent b""     ; records that the socket has not taken yet
       self.wants-read ssl.SSLWantReadError
       self.ends #(ssl.SSLZeroReturnError ssl.SSLEOFError)
       self.failure ssl.SSLError
@@ -229,14 +223,37 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
       (raise (WireError f"the connection with {self.peer} was cut in the middle of a TLS record")))
     got)
 
+  (defn [property] buffered [self]
+    "Are there bytes that came, and can be received without the network?"
+    (with [_ self.lock]
+      (or (> (.pending self.tls) 0) (> self.incoming.pending 0))))
+
+  ; The connection has one sender at a time, so the records leave in order.
+
   (defn sendall [self data]
-    ; The connection has one sender at a time, so the records leave in order.
     (setv view (memoryview data))
-    (for [start (range 0 (len view) CHUNK)]
-      (setv records (.attempt self self.encrypt (cut view start (+ start CHUNK))))
-      (when (in records [WANTS-MORE b""])
-        (raise (WireError f"{self.peer} broke off a message of TLS's own")))
-      (.sendall self.sock records)))
+    (while view
+      (setv view (cut view (.send self view) None))))
+
+  (defn send [self data [flags 0]]
+    "Take some of these bytes; return how many. ``flags`` may be MSG_DONTWAIT, and
+    then some of them may wait here, in `unsent`, for `push`."
+    (.push self flags)
+    (setv piece (cut (memoryview data) CHUNK)
+          records (.attempt self self.encrypt piece))
+    (when (in records [WANTS-MORE b""])
+      (raise (WireError f"{self.peer} broke off a message of TLS's own")))
+    (setv self.unsent records)
+    (try
+      (.push self flags)
+      (except [BlockingIOError]))  ; they wait
+    (len piece))
+
+  (defn push [self [flags 0]]
+    "Send the records that wait. Raises `BlockingIOError` when the socket does not
+    take them all now, and ``flags`` say not to wait."
+    (while self.unsent
+      (setv self.unsent (cut self.unsent (.send self.sock self.unsent flags) None))))
 
   (defn sendmsg [self parts]
     "Send all of them, unlike a socket's; returns the number of bytes."

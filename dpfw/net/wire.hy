@@ -3,20 +3,25 @@
 ::
 
     frame    = header payload
-    header   = \"(\" kind \" \" length \")\\n\"     at most 32 bytes, ASCII
+    header   = \"(\" kind \" \" number \" \" length \")\\n\"     at most 48 bytes, ASCII
     kind     = \"values\" | \"task\" | \"data\" | \"eof\" | \"cancel\" | \"kill\"
              | \"end\" | \"error\" | \"output\"
+    number   = decimal digits                 of the task that the frame is about
     length   = decimal digits                 of the payload, in bytes
     payload  = length bytes
 
 Before the first frame stand the lines of the handshake; `receive-line` reads
 them. Nothing here knows what a payload means.
 
-A connection may be used by one receiving and one sending thread at once, and
-aborted by any. Whatever goes wrong in the middle of a frame leaves the stream
-without meaning, so it ends the connection."
+One thread receives at a time and one sends, and any may abort. Who may wait calls
+`receive-header` and `send`; who may not, `arrived` and `post`, which leaves what
+the socket does not take in the outbox. What was received is kept before it is
+looked at, and looking at it again gives the same, so the right to receive can
+pass from one thread to another between any two calls. Whatever goes wrong in the
+middle of a frame leaves the stream without meaning, so it ends the connection."
 
 (import
+  collections [deque]
   os
   re
   select
@@ -31,15 +36,18 @@ without meaning, so it ends the connection."
   KINDS {b"values" "values"  b"task" "task"  b"data" "data"  b"eof" "eof"
          b"cancel" "cancel"  b"kill" "kill"
          b"end" "end"  b"error" "error"  b"output" "output"}
-  HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,18})\)\n")
-  MAX-HEADER 32             ; bytes, line feed included
+  HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,14}) (0|[1-9][0-9]{0,14})\)\n")
+  MAX-HEADER 48             ; bytes, line feed included
   MAX-DATA (* 1024 1024)    ; bytes in one data frame
   DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
   LOWEST-LIMIT MAX-DATA            ; room for any description of an error
-  CHUNK 65536               ; bytes asked of the socket at once
+  CHUNK 65536               ; bytes asked of the socket at once,
+  LARGE-CHUNK (* 16 CHUNK)  ; and in the middle of a long payload
+  NOW (| socket.MSG-DONTWAIT (getattr socket "MSG_NOSIGNAL" 0))
   HANG-UP (getattr select "POLLRDHUP" select.POLLHUP)
   TCP-STATE (when (= sys.platform "linux") socket.TCP-INFO)  ; its first byte
-  ESTABLISHED 1)  ; neither end has hung up
+  ESTABLISHED 1  ; neither end has hung up
+  LIMIT-ADVICE "Set DPFW_FRAME_LIMIT on both ends")
 
 
 (defn frame-limit []
@@ -77,9 +85,19 @@ without meaning, so it ends the connection."
       self.received b""   ; bytes that came and were not taken yet:
       self.taken 0        ; those from here on
       self.left 0         ; bytes of the current payload not taken yet
+      self.header None    ; kind and number of the frame that `arrived` waits for,
+      self.pieces []      ; and what it has of a payload that comes in several
+      self.outbox (deque) ; [bytes, what to call when they are sent], to be sent
+      self.congested None ; what to call when the socket does not take them now
       self.receiving (threading.Lock)
       self.sending (threading.Lock)
       self.aborted False))
+
+  (defn secure [self wrap]
+    "Put another socket, made of the present one, in its place: TLS. Nobody else
+    receives, sends or closes meanwhile."
+    (with [_ self.receiving  _ self.sending]
+      (setv self.sock (wrap self.sock))))
 
   ;; Receiving
 
@@ -99,9 +117,37 @@ without meaning, so it ends the connection."
         (.set-timeout self (max 0.001 (- deadline (time.monotonic))))
         (.fill self limit))))
 
+  (defn peek [self deadline]
+    "Wait for the first byte, and leave it there. No bytes at the end."
+    (with [_ self.receiving]
+      (.set-timeout self (max 0.001 (- deadline (time.monotonic))))
+      (.recv self.sock 1 socket.MSG-PEEK)))
+
+  (defn arrived [self]
+    "Receive what has come, without waiting; return the frames that are whole now,
+    as ``[kind number payload]``, and the `OSError` that says why no more will come
+    after them, or None. Finds nothing while another thread receives."
+    (unless (.acquire self.receiving :blocking False)
+      (return #([] None)))
+    (try
+      (setv frames []  end None)
+      (try
+        (.fill-now self)
+        (except [BlockingIOError])  ; that was all that has come
+        (except [e OSError]
+          (setv end e)))
+      (try
+        (while (setx frame (.whole-frame self))
+          (.append frames frame))
+        (except [e WireError]
+          (setv end e)))
+      #(frames end)
+      (finally
+        (.release self.receiving))))
+
   (defn receive-header [self]
-    "Take the header of the next frame; return its kind and length. What was
-    left of the payload before it is skipped."
+    "Take the header of the next frame; return its kind, number and length. What
+    was left of the payload before it is skipped."
     (with [_ self.receiving]
       (while self.left
         (.take self))
@@ -149,24 +195,24 @@ without meaning, so it ends the connection."
       (bytes payload)))
 
   (defn look-ahead [self kinds limit]
-    "The first of these kinds of which a frame is among what has come, or None.
-    Never waits: reads at most ``limit`` bytes ahead, and answers None while
-    another thread receives."
+    "The kind and number of each frame of these kinds among what has come. Never
+    waits: reads at most ``limit`` bytes ahead, and finds nothing while another
+    thread receives."
     (unless (.acquire self.receiving :blocking False)
-      (return None))
+      (return []))
     (try
       (setv end None)
       (try
         (while (> (setx room (- limit (- (len self.received) self.taken))) 0)
           ; As much as there is at once: what was received before is copied each time.
-          (.fill self room socket.MSG-DONTWAIT))
+          (.fill self room NOW))
         (except [BlockingIOError])  ; that was all that has come
         (except [e OSError]
           (setv end e)))
-      (setv kind (.find-ahead self kinds))
-      (when (and end (not kind))
+      (setv found (list (.find-ahead self kinds)))
+      (when (and end (not found))
         (raise end))
-      kind
+      found
       (finally
         (.release self.receiving))))
 
@@ -181,6 +227,37 @@ without meaning, so it ends the connection."
                           chunk
                           (+ (cut self.received self.taken None) chunk))
           self.taken 0))
+
+  (defn fill-now [self]
+    (.fill self (if (> self.left CHUNK) LARGE-CHUNK CHUNK) NOW)
+    ; What a TLS socket has decrypted already, poll(2) does not show.
+    (while (getattr self.sock "buffered" False)
+      (.fill self CHUNK NOW)))
+
+  (defn whole-frame [self]
+    "Take the next frame, if all of it has come. A long payload is put aside piece
+    by piece."
+    (when (is self.header None)
+      (setv found (HEADER.match self.received self.taken))
+      (unless found
+        (.check-partial-header self)
+        (return None))
+      (setv self.taken (.end found)
+            [kind number _] (.check-header self found)
+            self.header #(kind number)))
+    (setv n (min self.left (- (len self.received) self.taken))
+          end (+ self.taken n)
+          piece (cut self.received self.taken end)
+          self.taken end)
+    (-= self.left n)
+    (if self.left
+      (.append self.pieces piece)
+      (do
+        (setv [kind number] self.header
+              payload (if self.pieces (.join b"" [#* self.pieces piece]) piece)
+              self.header None
+              self.pieces [])
+        #(kind number payload))))
 
   (defn take [self [size CHUNK]]
     "Take bytes of the payload from those received, at least one, at most ``size``."
@@ -199,9 +276,9 @@ without meaning, so it ends the connection."
     n)
 
   (defn check-header [self found]
-    (setv [word digits] (.groups found)
+    (setv [word number length] (.groups found)
           kind (.get KINDS word)
-          length (int digits)
+          length (int length)
           limit (if (= kind "data") MAX-DATA self.limit))
     (when (is kind None)
       (raise (WireError f"{self.peer} sent a frame of the unknown kind {(ascii word)}")))
@@ -210,9 +287,9 @@ without meaning, so it ends the connection."
         f"{self.peer} announced a {kind} frame of {length} bytes; the limit is {limit}. "
         (if (= kind "data")
           "Cut long data into several frames"
-          "Set DPFW_FRAME_LIMIT on both ends, or send bulk data with write-object")))))
+          f"{LIMIT-ADVICE}, or send bulk data with write-object")))))
     (setv self.left length)
-    #(kind length))
+    #(kind (int number) length))
 
   (defn check-partial-header [self]
     (setv partial (cut self.received self.taken (+ self.taken MAX-HEADER)))
@@ -220,15 +297,16 @@ without meaning, so it ends the connection."
       (raise (WireError f"{self.peer} sent what is no frame header: {(ascii partial)}"))))
 
   (defn find-ahead [self kinds]
-    "The first of these kinds of which a frame begins in the bytes received."
+    "The kind and number of each frame of these kinds that begins in the bytes
+    received."
     (setv at (+ self.taken self.left))
     ; What is announced may be longer than anything that can be, or be counted.
     (while (and (< at (len self.received))
                 (setx found (HEADER.match self.received at)))
       (setv kind (.get KINDS (.group found 1)))
       (when (in kind kinds)
-        (return kind))
-      (setv at (+ (.end found) (int (.group found 2))))))
+        (yield #(kind (int (.group found 2)))))
+      (setv at (+ (.end found) (int (.group found 3))))))
 
   (defn ended [self]
     (if (or self.left (< self.taken (len self.received)))
@@ -237,42 +315,117 @@ without meaning, so it ends the connection."
 
   ;; Sending
 
-  (defn send [self kind [payload b""]]
-    "Send one frame. ``payload`` is bytes, or a memoryview of bytes."
-    (.send-bytes self (header kind payload) payload))
-
-  (defn send-whole [self frames]
-    "Send frames, header and all, as `framed` makes them."
-    (.send-bytes self frames b""))
+  (defn send [self kind number [payload b""]]
+    "Send one frame, and wait for as long as that takes. ``payload`` is bytes, or a
+    memoryview of bytes."
+    (.send-bytes self (header kind number payload) payload))
 
   (defn send-line [self line]
     "Send one line of the handshake, a str without its line feed."
     (.send-bytes self (.encode line) b"\n"))
 
-  (defn try-send [self kind]
-    "Send an empty frame, unless that would have to wait; return whether it was sent."
-    (unless (.acquire self.sending :blocking False)
-      (return False))
-    (try
-      (when (polled self.sock select.POLLOUT)
-        (.transmit self (header kind b"") b"")
-        True)
-      (finally
-        (.release self.sending))))
+  (defn post [self frames [done None]]
+    "Send whole frames, a list of bytes, without waiting. Answers True if the system
+    has all of them now. Else what it has not stays in the outbox, and ``done`` is
+    called once, with whether the system has got it after all."
+    (setv sent False)
+    (if (and (= (len frames) 1) (not self.outbox) (.acquire self.sending :blocking False))
+      (try
+        (setv sent (.post-first self (get frames 0) done))
+        (except [BaseException]
+          (.abort self)
+          (raise))
+        (finally
+          (.release self.sending)))
+      (for [[n frame] (enumerate frames 1)]
+        (.append self.outbox #(frame (when (= n (len frames)) done)))))
+    ; Others may have put something there, and left it to who had the lock.
+    (when self.outbox
+      (.flush self))
+    sent)
+
+  (defn flush [self]
+    "Send what is in the outbox, as far as the socket takes it now."
+    (while (and self.outbox (.acquire self.sending :blocking False))
+      ; While somebody else sends, that one looks again when it has done so.
+      (setv calls []  blocked False)
+      (try
+        (.empty-outbox self calls NOW)
+        (except [BlockingIOError]
+          (setv blocked True))
+        (except [BaseException]
+          (.abort self)
+          (raise))
+        (finally
+          (.release self.sending)
+          (for [call calls]
+            (call True))
+          (when self.aborted
+            (.give-up-outbox self))))
+      (when blocked
+        (when self.congested
+          (self.congested))
+        (break))))
 
   (defn send-bytes [self head body]
-    (with [_ self.sending]
-      (.transmit self head body)))
-
-  (defn transmit [self head body]
+    (setv calls [])
     (try
-      (if (< (len body) CHUNK)
-        (.sendall self.sock (+ head body))  ; one packet
-        (.send-both self head (memoryview body)))
+      (with [_ self.sending]
+        (.empty-outbox self calls)
+        (if (< (len body) CHUNK)
+          (.sendall self.sock (+ head body))  ; one packet
+          (.send-both self head (memoryview body))))
       (except [BaseException]
         ; An unknown part of the frame is gone.
         (.abort self)
-        (raise))))
+        (raise))
+      (finally
+        (for [call calls]
+          (call True))
+        (when self.aborted
+          (.give-up-outbox self))))
+    (.flush self))
+
+  (defn give-up-outbox [self]
+    "Tell of all that will never be sent."
+    (with [_ self.sending]
+      (setv unsent (list self.outbox))
+      (.clear self.outbox))
+    (for [[_ done] unsent]
+      (when done
+        (done False))))
+
+  ; The methods below are called with `self.sending` held.
+
+  (defn post-first [self frame done]
+    "Send a frame at once; the rest of it, if any, goes to the outbox before others."
+    (setv n 0)
+    (unless self.outbox
+      (try
+        (setv n (.send self.sock frame NOW))
+        (except [BlockingIOError])))
+    (setv all (and (= n (len frame)) (not (getattr self.sock "unsent" b""))))
+    (unless all
+      (.append self.outbox #((cut frame n None) done)))
+    all)
+
+  (defn empty-outbox [self calls [flags 0]]
+    "Send what is in the outbox; append to ``calls`` what is to be called for it,
+    when the lock is free again."
+    (while self.outbox
+      (setv [data sent] (get self.outbox 0)
+            n (if data (.send self.sock data flags) 0)
+            left (- (len data) n))
+      ; A TLS socket may have taken bytes, and keep them.
+      (when (and (not left) (getattr self.sock "unsent" b""))
+        (setv (get self.outbox 0) #(b"" sent))
+        (.push self.sock flags))
+      (if left
+        (setv (get self.outbox 0) #((cut (memoryview data) n None) sent))
+        (do
+          (.popleft self.outbox)
+          (when sent
+            (.append calls sent))))))
 
   (defn send-both [self head body]
     ; A packet with nothing but a header would wake the other end for nothing.
@@ -309,17 +462,18 @@ without meaning, so it ends the connection."
     ; A descriptor closed under a thread that uses it may be another file's by
     ; then; after the abort, both locks are free in no time.
     (with [_ self.receiving  _ self.sending]
-      (.close self.sock))))
+      (.close self.sock))
+    (.give-up-outbox self)))
 
 
-(defn header [kind payload]
-  (.encode f"({kind} {(len payload)})\n"))
+(defn header [kind number payload]
+  (.encode f"({kind} {number} {(len payload)})\n"))
 
-(defn framed [kind payload]
+(defn framed [kind number payload]
   "A whole frame, as bytes. ::
 
-    (framed \"end\" b\"5\")  ; => b\"(end 1)\\n5\""
-  (+ (header kind payload) payload))
+    (framed \"end\" 7 b\"5\")  ; => b\"(end 7 1)\\n5\""
+  (+ (header kind number payload) payload))
 
 (defn hung-up? [sock]
   ; Asked for each task. The socket option answers without letting go of the

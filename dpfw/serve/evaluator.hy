@@ -9,22 +9,24 @@ That changes nothing for a remote of the form ``(fn …)``, whose evaluation has
 no effect: what is compiled makes the procedure anew for each task. Other forms
 are evaluated each time. Compiled code keeps the expansions of its macros, so a
 change of the module's macros makes an end of all of it. A macro that expands
-the same form in two ways at two times is expanded once."
+the same form in two ways at two times is expanded once. What is kept is bounded,
+in number and in bytes; a remote that has no room is compiled each time."
 
 (import
-  collections [OrderedDict]
   copy [copy]
   functools [partial]
   inspect
   io
   itertools
   linecache
+  marshal
   reprlib
   sys
   threading
   types [CodeType ModuleType]
   hy.reader.hy-reader [HyReader]
   dpfw.errors [NotProcedureError]
+  dpfw.serve.bounded [Bounded]
   dpfw.serve.holes [NOSY opaque-holes]
   dpfw.task.remote [CONTAINERS PREFIX filled hole-name parts plain?]
   dpfw.data.sexp [read-datum])
@@ -32,8 +34,10 @@ the same form in two ways at two times is expanded once."
 
 (setv
   MODULE-NAME "dpfw.remotes"
-  CACHED 512        ; compiled remotes that are kept
-  SOURCES 2048)     ; texts of remotes that tracebacks can show
+  ; What is kept at most:
+  CACHED 512                  ; remotes that were compiled
+  SOURCES 2048                ; texts of remotes, for tracebacks to show
+  ROOM (* 16 1024 1024))      ; bytes of either
 
 
 (defclass Evaluator []
@@ -45,9 +49,9 @@ the same form in two ways at two times is expanded once."
       ; Reader, compiler and models share state between threads. An RLock, since
       ; a remote's top level may run tasks of its own.
       self.lock (threading.RLock)
-      self.makers {}              ; text, number of values -> `Maker`, oldest first
+      self.makers (Bounded CACHED ROOM)  ; text, number of values -> `Maker`
       self.macros None            ; of the module, when the makers were compiled
-      self.sources (OrderedDict)  ; file names in linecache, oldest first
+      self.sources (Bounded SOURCES ROOM :forget forget-source)  ; file names in linecache
       self.numbers (itertools.count 1))
     (.update self.module.__dict__ names)
     ; hy.eval takes `hy` away again from globals that did not have it, and code
@@ -121,9 +125,8 @@ the same form in two ways at two times is expanded once."
     (when (!= macros self.macros)
       (.clear self.makers)
       (setv self.macros macros))
-    (when (>= (len self.makers) CACHED)
-      (del (get self.makers (next (iter self.makers)))))
-    (setv (get self.makers key) maker))
+    (.keep self.makers key maker
+      :size (+ (sys.getsizeof (get key 0)) (size-of-code maker.make))))
 
   (defn read-form [self text]
     "The one form in the text."
@@ -145,11 +148,9 @@ the same form in two ways at two times is expanded once."
 
   (defn remember-source [self name text]
     "Let tracebacks show the lines of this remote."
-    (setv (get linecache.cache name)
-            #((len text) None (.splitlines text True) name)
-          (get self.sources name) True)
-    (when (> (len self.sources) SOURCES)
-      (.pop linecache.cache (get (.popitem self.sources :last False) 0) None)))
+    (setv lines (.splitlines text True))
+    (when (.keep self.sources name True :size (sum (map sys.getsizeof lines)))
+      (setv (get linecache.cache name) #((len text) None lines name))))
 
   (defn eval [self model form]
     (setv model.filename form.filename
@@ -165,6 +166,15 @@ the same form in two ways at two times is expanded once."
 
   (defn __init__ [self make opaque]
     (setv self.make make  self.opaque opaque)))
+
+(defn forget-source [name]
+  (.pop linecache.cache name None))
+
+(defn size-of-code [function]
+  "About the bytes that the code of a function takes; none for None."
+  (if function
+    (len (marshal.dumps function.__code__))
+    0))
 
 (defn procedure-form? [form macros]
   "Is it a form whose evaluation does nothing but make a procedure?"

@@ -1,97 +1,95 @@
-"The slave's side of a session: one task after the other, from the ``task`` frame
-to the ``end`` or ``error`` frame.
+"The slave's end of a session: one task after the other, from the ``task`` frame to
+the ``end`` or ``error`` frame.
 
-While a remote runs, its thread reads from the connection only when the remote
-does. The lookout looks for what cannot wait: a ``cancel`` frame, and the end of
-the connection."
+::
+
+    session's thread     receives between two tasks, runs the remote, answers
+    threads of a remote  receive and send what the remote reads and writes
+    reactor              while a task runs, looks for what cannot wait: its
+                         ``cancel``, a ``kill``, the end of the connection
+
+The master counts the tasks, from 1 on. What comes is for the task that runs, or
+late, for one before it, and skipped; all else ends the session."
 
 (import
   contextlib [contextmanager ExitStack]
   logging
   os
+  select
   signal
-  sys
-  traceback
-  dpfw.errors [Interrupted WireError]
-  dpfw.task.failure [describe]
-  dpfw.net.interrupt [Guard handling]
-  dpfw.task.ports [Inlet Outlet make-ports]
+  dpfw.errors [Interrupted]
   dpfw.data.sexp [write-datum]
-  dpfw.net.wire [ConnectionEnded HANG-UP])
+  dpfw.net.interrupt [Guard handling]
+  dpfw.net.wire [ConnectionEnded HANG-UP LIMIT-ADVICE polled]
+  dpfw.serve.exits [die end-fork]
+  dpfw.serve.streams [Bell Shield SlaveInlet SlaveOutlet pass-over]
+  dpfw.task.failure [describe]
+  dpfw.task.ports [LOOK-AHEAD make-ports])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   log (logging.getLogger __name__)
-  LOOK-EVERY 0.2                   ; seconds between two looks for a cancel
-  LOOKS-WHEN-IDLE 25               ; looks after the last task, then none
-  INSIST-EVERY 1                   ; seconds between interrupts when the master is gone
-  LOOK-AHEAD (* 4 1024 1024))      ; bytes that may be read ahead of the remote
+  URGENT #{"cancel" "kill"}
+  LOOK-EVERY 0.2        ; seconds between two looks for them
+  LOOKS-WHEN-IDLE 25    ; looks after the last task, then none
+  INSIST-EVERY 1)       ; seconds between interrupts when the master is gone
 
 
-(defclass SlaveInlet [Inlet]
-  "What the master sends to a remote."
+(defclass Session []
+  "Serves one master on one connection, in the thread that calls `serve`.
+  ``when-gone`` is called in the reactor's thread when the master is."
 
-  (defn __init__ [self connection guard]
-    (.__init__ (super) connection :shield guard)
-    (setv self.guard guard))
-
-  (defn readinto [self view]
-    (try
-      (.readinto (super) view)
-      (except [OSError]
-        ; Whatever the remote makes of this, its master is to see a lost slave,
-        ; not an answer.
-        (.abort self.connection)
-        (raise))))
-
-  (defn control [self kind]
-    (cond
-      (= kind "eof") (setv self.ended True)
-      (= kind "cancel") (.interrupt self.guard)  ; raises where the shield ends
-      (= kind "kill") (die)
-      True (raise (WireError
-        f"{self.connection.peer} sent a frame {kind} in the middle of a task")))))
-
-
-(defclass Service []
-  "Serves one master on one connection, in the thread that calls `serve`."
-
-  (defn __init__ [self connection evaluator lookout [when-gone None]]
+  (defn __init__ [self connection evaluator reactor [when-gone None]]
     (setv
       self.connection connection
       self.evaluator evaluator
-      self.lookout lookout
+      self.reactor reactor
       self.when-gone when-gone
       self.guard (Guard)
-      self.stop None         ; what ends the process, when a signal said so
+      self.shield (Shield self.guard)
+      self.bell (Bell connection)
+      self.number 0          ; of the last task
+      self.values None       ; the payload of the next one's `values`
+      self.inlet None        ; of the last task
       self.busy False
-      self.looking False     ; does a timer of the lookout call `look`?
-      self.idle-looks 0
+      self.answered False    ; has a remote returned?
+      self.error None        ; what ended the session
       self.master-gone False
-      self.answered False    ; has a remote returned in this session?
-      self.values b""        ; of the next task
+      self.stop None         ; what ends the process, when a signal said so
+      self.looking False     ; does a timer of the reactor call `look`?
+      self.looked-at None    ; the bytes received that have no other order for this task
+      self.idle-looks 0
       self.process (os.getpid)))
 
   (defn serve [self]
-    "Run tasks until the connection ends. Returns the error that ended it."
-    (.watch self.lookout self.connection HANG-UP self.hung-up)
+    "Run tasks until the connection ends; `error` says then why."
+    (.watch self.reactor self.connection HANG-UP self.hung-up)
     (try
       (with [_ (.on-duty self.guard)  _ (.heeding-signals self)]
         (while True
-          (setv [kind _] (.receive-header self.connection))
-          ; Other kinds are what the last task left behind, and are skipped.
-          (cond
-            (= kind "values") (setv self.values (.receive-payload self.connection))
-            (= kind "task") (.run-task self (.receive-payload self.connection))
-            (= kind "kill") (die))))
+          (.take-frame self #* (.receive-header self.connection))))
       (except [e OSError]
+        (setv self.error e)
         ; A master may leave whenever it likes.
         (unless (isinstance e #(ConnectionEnded BrokenPipeError ConnectionResetError))
           (log.warning "%s" e))
-        (.heed-last-words self)
-        e)
+        (.heed-last-words self))
       (finally
-        (.unwatch self.lookout self.connection))))
+        (.unwatch self.reactor self.connection)
+        (.close self.bell))))
+
+  (defn take-frame [self kind number length]
+    "Take a frame that comes while no task runs."
+    (setv next (= number (+ self.number 1)))
+    (cond
+      (and next (= kind "task"))
+        (.run-task self number (.receive-payload self.connection))
+      (and next (= kind "values") (is self.values None))
+        (setv self.values (.receive-payload self.connection))
+      (= kind "kill")
+        (die)
+      True
+        (pass-over self.connection kind number length self.number)))
 
   (defn heed-last-words [self]
     "An order to end holds also when it came with the end of the connection."
@@ -100,9 +98,12 @@ the connection."
         (die))
       (except [OSError])))
 
-  (defn run-task [self payload]
+  (defn run-task [self number payload]
     (setv values self.values
-          self.values b""
+          self.values None
+          self.number number
+          self.inlet (SlaveInlet self.connection number self.shield self.bell)
+          self.looked-at None
           self.busy True)
     (.keep-looking self)
     (try
@@ -111,7 +112,7 @@ the connection."
         (setv self.busy False)))
     (when self.stop
       (self.stop))
-    (.send self.connection kind answer)
+    (.send self.connection kind number answer)
     (when (= kind "end")
       (setv self.answered True)))
 
@@ -119,10 +120,10 @@ the connection."
     "Evaluate a remote and call it; returns the kind and the payload of the
     frame that tells how it ended."
     (setv [i o] (make-ports
-      (SlaveInlet self.connection self.guard)
-      (Outlet self.connection self.guard)))
+      self.inlet
+      (SlaveOutlet self.connection self.number self.shield)))
     (try
-      (setv answer (.run self.guard self.perform payload values i o))
+      (setv answer (.run self.guard self.perform payload values i o :token self.number))
       #("end" answer)
       (except [e BaseException]
         (unless (= (os.getpid) self.process)
@@ -131,7 +132,7 @@ the connection."
           (self.stop))  ; raises what ends the process
         #("error" (describe e self.connection.limit)))
       (finally
-        (close-quietly i o))))
+        (close-quietly self.inlet i o))))
 
   (defn perform [self payload values i o]
     (when self.master-gone
@@ -162,37 +163,55 @@ the connection."
       (setv self.stop (fn [] (handler #* arguments)))
       (self.stop)))
 
-  ;; In the lookout's thread
+  ;; In the reactor's thread
 
   (defn keep-looking [self]
     (unless self.looking
       (setv self.looking True)
-      (.call-after self.lookout LOOK-EVERY self.look)))
+      (.call-after self.reactor LOOK-EVERY self.look)))
 
   (defn look [self]
     (when self.busy
       (setv self.idle-looks 0)
-      (.look-for-cancel self))
+      (.look-for-orders self))
     (+= self.idle-looks 1)
     (when (> self.idle-looks LOOKS-WHEN-IDLE)
       (setv self.looking False)
       (unless self.busy  ; else, a task began just now and saw `looking` set
         (return)))
     (setv self.looking True)
-    (.call-after self.lookout LOOK-EVERY self.look))
+    (.call-after self.reactor LOOK-EVERY self.look))
 
-  (defn look-for-cancel [self]
+  (defn look-for-orders [self]
+    ; The task may end meanwhile, and the next one begin: an order that is found has
+    ; the number of its task, and the inlet is that of one task only.
+    (setv inlet self.inlet)
+    (unless (.news self)
+      (return))
     (try
-      (setv kind (.look-ahead self.connection #{"cancel" "kill"} LOOK-AHEAD))
-      (cond
-        (= kind "cancel") (.interrupt self.guard)
-        (= kind "kill") (die))
+      (setv orders (.look-ahead self.connection URGENT LOOK-AHEAD)
+            self.looked-at self.connection.received)
       (except [OSError]
-        (.lose-master self))))
+        (.lose-master self)
+        (return)))
+    (for [[kind number] orders]
+      (cond
+        (= kind "kill") (die)
+        (= number inlet.number) (.cancel inlet)))
+    ; The remote may wait for what was just received.
+    (.ring self.bell))
+
+  (defn news [self]
+    "Can there be something that the last look has not found? A look at 300,000
+    short frames takes half a second, in which the remote stands still."
+    (setv received self.connection.received
+          room (- LOOK-AHEAD (- (len received) self.connection.taken)))
+    (or (is-not received self.looked-at)
+        (and (> room 0) (polled self.connection.sock select.POLLIN))))
 
   (defn hung-up [self]
     (when (.hung-up self.connection)
-      (.unwatch self.lookout self.connection)
+      (.unwatch self.reactor self.connection)
       (.lose-master self)))
 
   (defn lose-master [self]
@@ -211,7 +230,7 @@ the connection."
     until it stops."
     (when self.busy
       (.interrupt self.guard :again True)
-      (.call-after self.lookout INSIST-EVERY self.insist))))
+      (.call-after self.reactor INSIST-EVERY self.insist))))
 
 
 (defn lines [payload]
@@ -219,32 +238,17 @@ the connection."
     (.split (.decode payload) "\n")
     []))
 
-(defn die []
-  "End this process as only the system can."
-  (os.kill (os.getpid) signal.SIGKILL))
-
-(defn end-fork [[error None]]
-  "End a process that a remote forked, and that came out of the remote's
-  procedure as its parent will: there is one answer to give, the parent's."
-  (setv status (cond
-    (is error None) 0
-    (and (isinstance error SystemExit) (isinstance error.code (| int None))) (or error.code 0)
-    True 1))
-  (when status
-    (traceback.print-exception error))
-  (for [stream [sys.stdout sys.stderr]]
-    (.flush stream))
-  (os._exit status))
-
 (defn check-size [answer limit]
   (when (> (len answer) limit)
     (raise (OverflowError (+
-      f"the result takes {(len answer)} bytes as text and a frame at most {limit}; "
-      "set DPFW_FRAME_LIMIT on both ends, or send it by write-object")))))
+      f"the result takes {(len answer)} bytes as text and a frame at most {limit}. "
+      f"{LIMIT-ADVICE}, or send it by write-object")))))
 
-(defn close-quietly [i o]
+(defn close-quietly [inlet i o]
   "Close the ports of a task that is over. What its output still held is sent,
   if it can be; the frame that ends the task follows."
+  ; The inlet first: a thread that waits there has the port's buffer locked.
+  (.close inlet)
   (for [port [o i]]
     (try
       (.close port)

@@ -5,9 +5,9 @@ A port is one direction of a task's byte stream, as a text file: ``i`` is read,
 in a line feed, and nothing is translated. Neither port reads ahead of what it
 is asked for, so text, bytes and objects can be mixed at will.
 
-Below each port lies a raw stream that turns reads and writes into frames; what
-a frame other than ``data`` means, only the master's or slave's side of the
-stream knows."
+Below each port lies a raw stream that turns reads and writes into frames of one
+task; what a frame other than ``data`` means, only the master's or slave's side
+of the stream knows."
 
 (import
   codecs
@@ -15,12 +15,19 @@ stream knows."
   io
   pickle
   re
+  threading
   dpfw.data.sexp [read-datum write-datum]
   dpfw.net.wire [MAX-DATA])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   BUFFER-SIZE 65536  ; bytes
+  ; A cancel may lie behind data that the remote does not read. So a slave looks so
+  ; many bytes ahead of the remote, and a cancel is surely found when the task has
+  ; been sent no more than REACH before it, headers included.
+  LOOK-AHEAD (* 4 1024 1024)
+  REACH (// LOOK-AHEAD 2)
+  CLOSED "I/O operation on the closed port of a task"
   LARGE (* 4 1024 1024)  ; bytes, from which on memory comes straight from the system
   OBJECT (re.compile r"\(object ([0-9]{1,18}(?: [0-9]{1,18})*)\)\n")
   LONGEST-OBJECT-HEADER 65536)  ; characters
@@ -29,18 +36,21 @@ stream knows."
 ;; Raw streams
 
 (defclass Inlet [io.RawIOBase]
-  "The bytes that the other end sends to this task.
+  "The bytes that the other end sends to the task of this number.
 
   A subclass says in `control` what frames other than ``data`` do. It may set
   ``ended``, which lets the stream end, give the bytes of ``tail`` as the last
-  ones, or raise. ``shield`` is entered while the connection is in use."
+  ones, or raise. Frames about other tasks are late, and skipped, unless
+  `control-other` says otherwise. ``shield`` is entered while the connection is
+  in use."
 
-  (defn __init__ [self connection [shield (nullcontext)]]
+  (defn __init__ [self connection number [shield (nullcontext)]]
     (setv
       self.connection connection
+      self.number number
       self.shield shield
       self.before-waiting None  ; flushes the output port
-      self.left 0        ; bytes left in the current data frame
+      self.unread 0      ; bytes of the current data frame
       self.tail None     ; the last bytes
       self.fresh True    ; at the beginning of a line?
       self.ended False))
@@ -53,7 +63,7 @@ stream knows."
       (return 0))
     (.await-frame self)
     (cond
-      self.left
+      self.unread
         (with [_ self.shield]
           (.read-data self (memoryview view)))
       self.tail
@@ -63,11 +73,16 @@ stream knows."
 
   (defn await-frame [self]
     "Wait until there is something to read, or the end."
-    (while (not (or self.left self.tail self.ended))
+    (while (not (or self.unread self.tail self.ended))
       (when self.before-waiting
         (self.before-waiting))
+      (.await-bytes self)
       (with [_ self.shield]
         (.next-frame self))))
+
+  (defn await-bytes [self]
+    "Called when the next frame has perhaps not come yet. A subclass may wait here
+    for its first bytes; else, who receives it waits.")
 
   (defn only-line [self]
     "All that the stream has to give, if that is one line and known already
@@ -75,14 +90,15 @@ stream knows."
     None)
 
   (defn next-frame [self]
-    (setv [kind length] (.receive-header self.connection))
-    (if (= kind "data")
-      (setv self.left length)
-      (.control self kind)))
+    (setv [kind number length] (.receive-header self.connection))
+    (cond
+      (!= number self.number) (.control-other self kind number length)
+      (= kind "data") (setv self.unread length)
+      True (.control self kind length)))
 
   (defn read-data [self view]
-    (setv n (.receive-into self.connection (cut view self.left)))
-    (-= self.left n)
+    (setv n (.receive-into self.connection (cut view self.unread)))
+    (-= self.unread n)
     (setv self.fresh (= (get view (- n 1)) 10))
     n)
 
@@ -96,32 +112,42 @@ stream knows."
 
   (defn drain [self]
     "Throw away all that the stream still has to give."
-    (setv self.left 0  self.tail None  self.before-waiting None)
+    (setv self.unread 0  self.tail None  self.before-waiting None)
     (while (not self.ended)
       (with [_ self.shield]
         (.next-frame self)
-        (setv self.left 0))))
+        (setv self.unread 0))))
 
-  (defn control [self kind]
-    (raise NotImplementedError)))
+  (defn control [self kind length]
+    (raise NotImplementedError))
+
+  (defn control-other [self kind number length]))
 
 
 (defclass Outlet [io.RawIOBase]
-  "The bytes that this task sends to the other end."
+  "The bytes that the task of this number sends to the other end. ``shield`` is
+  entered while the connection is in use."
 
-  (defn __init__ [self connection [shield (nullcontext)]]
+  (defn __init__ [self connection number [shield (nullcontext)]]
     (setv
       self.connection connection
+      self.number number
       self.shield shield))
 
   (defn writable [self]
     True)
 
   (defn write [self view]
+    (check-open self)
     (setv view (cut (memoryview view) MAX-DATA))
     (with [_ self.shield]
-      (.send self.connection "data" view))
+      (.send self.connection "data" self.number view))
     (len view)))
+
+
+(defn check-open [file]
+  (when file.closed
+    (raise (ValueError CLOSED))))
 
 
 ;; Ports
@@ -134,18 +160,17 @@ stream knows."
   (defn __init__ [self raw]
     (setv
       self.raw raw
-      self.buffer-made None))
+      self.making (threading.Lock)  ; of the buffer: another one would close the raw
+      self.buffer-made None))       ; stream when it goes
 
   (defn [property] buffer [self]
     "The binary file under the port."
     (when (is self.buffer-made None)
-      (.check-open self)
-      (setv self.buffer-made (.make-buffer self)))
+      (with [_ self.making]
+        (when (is self.buffer-made None)
+          (check-open self)
+          (setv self.buffer-made (.make-buffer self)))))
     self.buffer-made)
-
-  (defn check-open [self]
-    (when self.closed
-      (raise (ValueError "I/O operation on the closed port of a task"))))
 
   (defn close [self]
     (unless self.closed
@@ -164,6 +189,10 @@ stream knows."
   "A text file to read, over a raw stream. It never reads ahead, so that what
   follows a line of text may be bytes."
 
+  (defn __init__ [self raw]
+    (.__init__ (super) raw)
+    (setv self.snapshot False))  ; between `tell` and the `seek` back?
+
   (defn make-buffer [self]
     (io.BufferedReader self.raw BUFFER-SIZE))
 
@@ -171,20 +200,20 @@ stream knows."
     True)
 
   (defn readline [self [size -1]]
-    (.check-open self)
+    (check-open self)
     (cond
       (>= size 0) (.read-characters self size :to-line-end True)
       (is self.buffer-made None) (or (.only-line self.raw) (.decode (.readline self.buffer)))
       True (.decode (.readline self.buffer))))
 
   (defn read [self [size -1]]
-    (.check-open self)
+    (check-open self)
     (cond
       (and size (> size 0))
         (.read-characters self size)
       (= size 0)
         ""
-      (getattr self "snapshot" False)
+      self.snapshot
         ""
       True
         (.decode (.read self.buffer))))
@@ -210,12 +239,12 @@ stream knows."
   ; there is nothing to read.
 
   (defn tell [self]
-    (.check-open self)
+    (check-open self)
     (setv self.snapshot True)
     0)
 
   (defn seek [self position [whence io.SEEK-SET]]
-    (unless (and (getattr self "snapshot" False) (= position 0) (= whence io.SEEK-SET))
+    (unless (and self.snapshot (= position 0) (= whence io.SEEK-SET))
       (raise (io.UnsupportedOperation "the port of a task is a stream")))
     (setv self.snapshot False)
     0))
@@ -233,12 +262,12 @@ stream knows."
     True)
 
   (defn write [self text]
-    (.check-open self)
+    (check-open self)
     (.write self.buffer (.encode text))
     (len text))
 
   (defn flush [self]
-    (.check-open self)
+    (check-open self)
     (unless (or (is self.buffer-made None) self.buffer-made.closed)
       (.flush self.buffer-made))))
 

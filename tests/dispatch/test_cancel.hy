@@ -10,10 +10,10 @@ the slave serves the next task as soon as the remote has stopped."
   threading
   time
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [RemoteError SlaveLost TaskTimeout]
   dpfw.task.ports [read read-result write]
-  tests.processes [WAIT error-of launched run-task slave-server])
+  tests.processes [await-so error-of launched run-task slave-server WAIT])
 (require hyrule.control [unless])
 
 (setv
@@ -139,8 +139,7 @@ the slave serves the next task as soon as the remote has stopped."
   (setv promise (.make-task master '(fn [i o] "next") read-result slave)
         error (.exception promise WAIT))
   (when (isinstance error SlaveLost)
-    (with [_ master.change]
-      (assert (.wait-for master.change (fn [] (not slave.lost)) WAIT) slave))
+    (await-so master (fn [] (not slave.lost)))
     (setv promise (.make-task master '(fn [i o] "next") read-result slave)))
   (assert (= (.result promise WAIT) "next")))
 
@@ -230,7 +229,7 @@ the slave serves the next task as soon as the remote has stopped."
   ; seconds the connection is closed, which the slave notices, and dialled again.
   (with [master (connected server)]
     (setv [slave] (.slaves master)
-          old slave.connection
+          old slave.session.connection
           start (time.monotonic)
           error (error-of run-task master '(fn [i o] (while True (abs 1)))
             (fn [i o] (.write o.buffer (bytes (* megabytes 1024 1024))) (read i))
@@ -238,7 +237,7 @@ the slave serves the next task as soon as the remote has stopped."
     (assert (isinstance error TaskTimeout) (repr error))
     (assert (< (- (time.monotonic) start) (+ 1.5 PROMPT)))
     (serves-again master slave)
-    (assert (is-not slave.connection old) "the test is wrong: the cancel got through")
+    (assert (is-not slave.session.connection old) "the test is wrong: the cancel got through")
     ; TCP itself would take 30 seconds to lose its patience.
     (assert (< (- (time.monotonic) start) (+ 1.5 5 (* 2 PROMPT))))))
 
@@ -287,15 +286,13 @@ the slave serves the next task as soon as the remote has stopped."
   (with [[master [slave]] (launched 1)]
     (.kill master slave)
     (assert (= (.wait slave.process WAIT) -9))
-    (with [_ master.change]
-      (assert (.wait-for master.change (fn [] slave.lost) WAIT)))
+    (await-so master (fn [] slave.lost))
     (.kill master slave))
   (with [[process host port] (slave-server #* QUIET)
          master (Master)]
     (setv slave (.connect master host port))
     (.kill master slave)
     (assert (= (.wait process WAIT) -9))
-    (with [_ master.change]
-      (assert (.wait-for master.change (fn [] slave.lost) WAIT)))
+    (await-so master (fn [] slave.lost))
     (.kill master slave)
     None))

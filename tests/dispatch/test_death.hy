@@ -11,25 +11,17 @@
   threading
   time
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [SlaveLost TaskTimeout]
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read read-object read-result write]
-  tests.processes [WAIT error-of launched run-task slave-process slave-server])
+  tests.processes [await-slaves await-so error-of launched run-task slave-process slave-server WAIT])
 (require hyrule.control [unless])
 
 (setv
   QUIET ["--log-level" "error"]
   NOTICED 5  ; seconds. It is one at most, but other things may run on this machine.
   PID '(fn [i o] (import os) (os.getpid)))
-
-(defn await-change [master condition]
-  (with [_ master.change]
-    (assert (.wait-for master.change condition WAIT) (.slaves master))))
-
-(defn await-slaves [master n]
-  (await-change master (fn [] (= (len master.by-session) n))))
-
 
 ;; A slave dies
 
@@ -116,7 +108,7 @@
     ; What comes now is the result. It does not fit into the buffers between the
     ; two, so the slave waits until it is read.
     (setv poll (select.poll))
-    (.register poll victim.connection select.POLLIN)
+    (.register poll victim.session.connection select.POLLIN)
     (assert (.poll poll (* 1000 WAIT)))
     (os.kill victim.process.pid signal.SIGKILL)
     (read i))
@@ -236,7 +228,7 @@
 ;; A master dies
 
 (setv MASTER "
-(import sys  dpfw.dispatch.dispatcher [Master]  dpfw.task.ports [read])
+(import sys  dpfw.master [Master]  dpfw.task.ports [read])
 (setv [how host port remote] (cut sys.argv 1 None)
       master (Master))
 (if (= how \"dial\")

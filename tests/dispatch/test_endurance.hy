@@ -5,7 +5,7 @@
   os
   threading
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.task.ports [read-result]
   tests.processes [WAIT launched slave-server])
 

@@ -12,12 +12,12 @@ The proxy that does the harm is in fault_proxy.hy."
   threading
   time
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [RemoteError SlaveLost TaskTimeout]
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read read-result write]
   tests.fault-proxy [DIRECTIONS FAULTS FaultProxy POINTS]
-  tests.processes [WAIT run-task slave-process slave-server])
+  tests.processes [await-so connection-of idle-slaves run-task slave-process slave-server WAIT])
 (require hyrule.control [unless])
 
 (setv
@@ -71,7 +71,7 @@ The proxy that does the harm is in fault_proxy.hy."
     (yield (._replace network :others-serve
       (fn []
         (assert (= (run-task master '(fn [i o] "other") :slave other) "other"))
-        (unless (in network.slave master.idle)
+        (unless (in network.slave (idle-slaves master))
           (assert (= (run-task master '(fn [i o] "any") "any"))))))))) 
 
 (defn [contextmanager] one-of-several-masters [request]
@@ -98,7 +98,7 @@ The proxy that does the harm is in fault_proxy.hy."
 
 (defn [pytest.fixture] network [request]
   (with [network (request.param request)]
-    (prepare network.master network.master.session)
+    (prepare network.master network.master.node.session)
     (yield network)))
 
 
@@ -141,15 +141,11 @@ The proxy that does the harm is in fault_proxy.hy."
   "Wait until the slave is back, on another connection than the old one, and see
   that it is the same process, with the same table."
   (setv [_ master slave _] network)
-  (with [_ master.change]
-    (assert (.wait-for master.change
-        (fn [] (not (or slave.lost (is slave.connection old))))
-        WAIT)
-      f"{slave} has not come back"))
+  (await-so master (fn [] (not (or slave.lost (is slave.session.connection old)))))
   (network.others-serve)
   (setv got (ends network))
   (assert (= got RIGHT) got)
-  (setv times (prepared master master.session :slave slave))
+  (setv times (prepared master master.node.session :slave slave))
   (assert (= times 1) f"prepared {times} times"))
 
 
@@ -166,7 +162,7 @@ The proxy that does the harm is in fault_proxy.hy."
 
 (defn [(table "cut in the header" "cut in the payload" "reset" "corrupt the header")]
   test-a-broken-connection-loses-the-task-and-is-dialled-again [network fault point direction]
-  (setv old network.slave.connection
+  (setv old network.slave.session.connection
         start (time.monotonic)
         got (strike network fault point direction)
         took (- (time.monotonic) start))
@@ -177,10 +173,10 @@ The proxy that does the harm is in fault_proxy.hy."
 
 (defn [(table "delay")]
   test-a-delay-is-only-a-delay [network fault point direction]
-  (setv old network.slave.connection
+  (setv old network.slave.session.connection
         got (strike network fault point direction))
   (assert (= got RIGHT) (repr got))
-  (assert (is network.slave.connection old) "the connection should have stayed")
+  (assert (is network.slave.session.connection old) "the connection should have stayed")
   (whole-again network))
 
 (defn [(table "corrupt the payload")]
@@ -193,7 +189,7 @@ The proxy that does the harm is in fault_proxy.hy."
 
 (defn [(table "swallow")]
   test-a-timeout-ends-a-task-from-which-nothing-is-heard [network fault point direction]
-  (setv old network.slave.connection
+  (setv old network.slave.session.connection
         start (time.monotonic)
         got (strike network fault point direction :timeout 0.1)
         took (- (time.monotonic) start))
@@ -205,7 +201,7 @@ The proxy that does the harm is in fault_proxy.hy."
 
 (defn [(table "swallow")]
   test-a-cancel-ends-a-task-from-which-nothing-is-heard [network fault point direction]
-  (setv old network.slave.connection)
+  (setv old network.slave.session.connection)
   (defn cancel [promise]
     (assert (.wait network.proxy.struck WAIT))
     (network.others-serve)
@@ -220,21 +216,18 @@ The proxy that does the harm is in fault_proxy.hy."
 
 (defn await-slave [master was]
   "Wait until there is a slave, on another connection than that one."
-  (with [_ master.change]
-    (assert (.wait-for master.change
-      (fn [] (any (gfor  s (.values master.by-session)  (is-not s.connection was))))
-      WAIT))))
+  (await-so master (fn [] (any (gfor  s (.values master.network.dispatcher.registry.connected)  (is-not s.session.connection was))))))
 
 (defn test-a-process-that-nobody-remembers-is-prepared-once-too [server]
   (with [proxy (FaultProxy (cut server 1 None))
          master (Master)]
-    (setv was (. (.connect master #* proxy.address) connection))
-    (prepare master master.session)
+    (setv was (connection-of (.connect master #* proxy.address)))
+    (prepare master master.node.session)
     (for [_ (range 3)]
       (.drop proxy)
       (await-slave master was)
-      (setv was (. (get (.slaves master) 0) connection))
-      (assert (= (prepared master master.session) 1) (prepared master master.session)))))
+      (setv was (connection-of (get (.slaves master) 0)))
+      (assert (= (prepared master master.node.session) 1) (prepared master master.node.session)))))
 
 (defn [(pytest.mark.parametrize "direction" DIRECTIONS)]
   test-what-prepares-a-slave-is-run-again-if-it-was-cut-off [server direction]
@@ -242,11 +235,11 @@ The proxy that does the harm is in fault_proxy.hy."
   (with [proxy (FaultProxy (cut server 1 None))
          master (Master)]
     ; No slave yet: it will be run when one joins.
-    (assert (= (prepare master master.session) []))
+    (assert (= (prepare master master.node.session) []))
     (.arm proxy "cut in the header" "request" direction)
     (.connect master #* proxy.address)
     (assert (.wait proxy.struck WAIT))
-    (setv got (run-task master `(fn [i o] (.get (dpfw-slave-ht) ~master.session))
+    (setv got (run-task master `(fn [i o] (.get (dpfw-slave-ht) ~master.node.session))
       :retries 5))
     ; What it had done before it was cut off stays done.
     (assert (in got [1 2]) got)

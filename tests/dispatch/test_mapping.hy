@@ -14,12 +14,12 @@ and how much of the items they have in hand."
   hypothesis [given strategies :as st]
   dpfw.dispatch [mapping]
   dpfw.net [threads :as crew-of-threads]
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [MasterClosed RemoteError SlaveLost UnwritableError]
   dpfw.launch [dpfw-launch]
   dpfw.dispatch.mapping [AHEAD]
   tests.helpers [begin holds message outcome until]
-  tests.processes [WAIT error-of launched run-task])
+  tests.processes [error-of idle-slaves launched run-task WAIT])
 
 (setv
   SLAVES 2
@@ -40,14 +40,14 @@ and how much of the items they have in hand."
     (patch.setattr crew-of-threads "PARKED" 1000)
     (setv all-there (threading.Barrier THREADS))
     (for [_ (range THREADS)]
-      (.run master.crew all-there.wait WAIT))
+      (.run master.node.threads all-there.wait WAIT))
     (yield master)))
 
 (defn [pytest.fixture] master [crew]
   (yield crew)
   ; However the call ended, its slaves are there, and idle.
-  (until (fn [] (= (len crew.idle) SLAVES)))
-  (assert (not crew.line) crew.line))
+  (until (fn [] (= (len crew.network.dispatcher.idle) SLAVES)))
+  (assert (not crew.network.dispatcher.line) crew.network.dispatcher.line))
 
 (defn [pytest.fixture] gate [tmp-path]
   "Makes gates: named pipes, at which who reads waits for who writes."
@@ -429,7 +429,7 @@ and how much of the items they have in hand."
         (gfor  path paths  (do (.append taken path) path)) :chunk-size 1))))
   (release (get paths 1))
   ; The slave has the next one now, which is ended when this one's end is known.
-  (until (fn [] (= (len master.idle) 1)))
+  (until (fn [] (= (len (idle-slaves master)) 1)))
   (release (get paths 0))
   (setv error (error-of outcome future))
   (holds [error.index error.args] [0 #((get paths 0))])
@@ -534,7 +534,7 @@ and how much of the items they have in hand."
   (setv held (opened path))
   (.close results)
   ; The gate is still held, so nothing but an interrupt makes its slaves idle.
-  (until (fn [] (= (len master.idle) SLAVES)))
+  (until (fn [] (= (len (idle-slaves master)) SLAVES)))
   (os.close held))
 
 (defn test-leaving-a-loop-ends-what-still-runs [master gate]
@@ -542,7 +542,7 @@ and how much of the items they have in hand."
   (with [_ (pytest.raises ZeroDivisionError)]
     (for [n (.map-unordered master AT-GATES [1 path] :chunk-size 1)]
       (/ 1 0)))
-  (until (fn [] (= (len master.idle) SLAVES))))
+  (until (fn [] (= (len (idle-slaves master)) SLAVES))))
 
 (defn test-items-that-come-slowly-are-not-collected [master monkeypatch]
   ; All of them are slower than a chunk may take.
@@ -560,7 +560,7 @@ and how much of the items they have in hand."
       (.append early (- n (len got)))
       (yield n)
       ; Until those before it are done.
-      (until (fn [] (= (len master.idle) SLAVES)))))
+      (until (fn [] (= (len (idle-slaves master)) SLAVES)))))
   (for [x (.map-unordered master 'abs (items) :chunk-size 1)]
     (.append got x))
   (holds (sorted got) (list (range 10)))
@@ -591,7 +591,7 @@ and how much of the items they have in hand."
   (exactly (.map master f (iter (range 8)) :chunk-size 4) [1 2 3 4 1 2 3 4]))
 
 (defn test-an-item-over-the-limit-is-named [master monkeypatch]
-  (monkeypatch.setattr master "frame_limit" 2000)
+  (monkeypatch.setattr master.node "frame_limit" 2000)
   (with [raised (pytest.raises OverflowError)]
     (.map master 'len ["a" "b" "c" (* "x" 3000) "d"] :chunk-size 1))
   (message raised "item 3: " "DPFW_FRAME_LIMIT"))
@@ -605,7 +605,7 @@ and how much of the items they have in hand."
       (.map master '(fn [x] (when (= x 5) (import os) (os._exit 3)) x) (range 40) :chunk-size 2))))
     (assert (isinstance error SlaveLost) (repr error))
     (assert (in "it had the items from 4 to 5" (str error)) (str error))
-    (until (fn [] (= (len master.idle) 1)))
+    (until (fn [] (= (len (idle-slaves master)) 1)))
     (holds (.map master 'abs [-1 2]) [1 2])))
 
 (defn test-a-chunk-whose-slave-is-lost-may-run-again [tmp-path]
@@ -638,8 +638,8 @@ and how much of the items they have in hand."
             items :chunk-size 1 :retries 3)))
           held (opened path))
     ; The other does all the others.
-    (until (fn [] (= (len master.idle) 1)))
-    (setv [running] (lfor  s (.slaves master)  :if (not-in s master.idle)  s))
+    (until (fn [] (= (len (idle-slaves master)) 1)))
+    (setv [running] (lfor  s (.slaves master)  :if (not-in s (idle-slaves master))  s))
     (os.kill running.process.pid signal.SIGKILL)
     (.wait running.process WAIT)
     (os.close held)
@@ -667,7 +667,7 @@ and how much of the items they have in hand."
 (defn test-a-call-waits-for-the-first-slave [caplog]
   (with [master (Master)]
     (setv future (begin (fn [] (.map master '(fn [x] (* x x)) (range 100)))))
-    (until (fn [] master.line))
+    (until (fn [] master.network.dispatcher.line))
     (dpfw-launch 1 master)
     (holds (outcome future) (lfor  n (range 100)  (* n n)))))
 
@@ -701,8 +701,9 @@ and how much of the items they have in hand."
     (setv held (opened path))
     ; Until all is sent, and the call waits for results.
     (until (fn []
-      (and (not master.idle)
-           (= (. (get (sys._current-frames) main) f-code co-name) "next_done"))))
+      (and (not (idle-slaves master))
+           ; The innermost frame: this is where an interrupt may strike.
+           (= (. (get (sys._current-frames) main) f-code co-name) "let_in"))))
     (while (not (.is-set ended))
       (signal.pthread-kill main signal.SIGINT)
       ; One that comes just before the main thread sleeps does not wake it.
@@ -716,7 +717,7 @@ and how much of the items they have in hand."
     (finally
       (.set ended)))
   (setv held (outcome future))
-  (until (fn [] (= (len master.idle) SLAVES)))
+  (until (fn [] (= (len (idle-slaves master)) SLAVES)))
   (os.close held))
 
 

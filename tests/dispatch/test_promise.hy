@@ -1,5 +1,6 @@
 "A promise is a Future in all that a Future guarantees, can be cancelled while
-its task runs, and can be awaited."
+its task runs, and can be awaited. Here it has a network of its own, which only
+notes what it is asked."
 
 (import
   asyncio
@@ -15,12 +16,12 @@ its task runs, and can be awaited."
 
 (defn fulfilled [x]
   (setv p (Promise))
-  (.fulfil p x)
+  (.end p "result" x)
   p)
 
 (defn failed [error]
   (setv p (Promise))
-  (.fail p error)
+  (.end p "error" error)
   p)
 
 (defn cancelled []
@@ -28,12 +29,31 @@ its task runs, and can be awaited."
   (.cancel p)
   p)
 
-(defclass Stopper []
-  "What stops a task; counts how often it was asked to."
+(defclass Task []
+  "As much of a task as a promise looks at."
+  (setv state "running"))
+
+(defclass Network []
+  "Notes which tasks it is to cancel, and ends their promises as `Network` does."
   (defn __init__ [self]
-    (setv self.stops 0))
-  (defn __call__ [self]
-    (+= self.stops 1)))
+    (setv self.cancelled []))
+  (defn cancel [self task]
+    (setv open (not-in task self.cancelled))
+    (.append self.cancelled task)
+    (when open
+      (.end task.promise "cancelled" None))
+    open)
+  (defn wait [self waiter [deadline None]]
+    (.sleep waiter deadline))
+  (defn run-callbacks [self call-back]
+    False))
+
+(defn [pytest.fixture] running []
+  "A promise whose task runs."
+  (setv promise (Promise (Network))
+        promise.task (Task)
+        promise.task.promise promise)
+  promise)
 
 
 ;; * Force
@@ -41,7 +61,7 @@ its task runs, and can be awaited."
 (defn test-force-gives-the-result-again-and-again [promise]
   (setv forcing (begin force promise)
         result (object))
-  (.fulfil promise result)
+  (.end promise "result" result)
   (assert (is (outcome forcing) result))
   (assert (is (force promise) result))
   (assert (is (force promise) result)))
@@ -77,27 +97,27 @@ its task runs, and can be awaited."
   (with [_ (pytest.raises futures.TimeoutError)]
     (.exception promise :timeout 0.01))
   (holds (.done promise) False)
-  (.fulfil promise 5)
+  (.end promise "result" 5)
   (holds (.result promise 0.01) 5)
   (holds (.exception promise 0) None)
   (holds (.done promise) True))
 
 (defn test-the-first-end-stays [promise]
   (setv error (ValueError "on purpose"))
-  (.fulfil promise 1)
-  (.fulfil promise 2)
-  (.fail promise error)
+  (.end promise "result" 1)
+  (.end promise "result" 2)
+  (.end promise "error" error)
   (holds (.result promise 0) 1)
   (setv promise (failed error))
-  (.fulfil promise 1)
+  (.end promise "result" 1)
   (assert (is (.exception promise 0) error))
   (setv promise (cancelled))
-  (.fulfil promise 1)
-  (.fail promise error)
+  (.end promise "result" 1)
+  (.end promise "error" error)
   (holds (.cancelled promise) True))
 
 (defn [(pytest.mark.parametrize "end" [
-        (fn [p] (.fulfil p 1)) (fn [p] (.fail p (ValueError "on purpose"))) (fn [p] (.cancel p))])]
+        (fn [p] (.end p "result" 1)) (fn [p] (.end p "error" (ValueError "on purpose"))) (fn [p] (.cancel p))])]
       test-done-callbacks-are-called-once-before-and-after [promise end]
   (setv called [])
   (.add-done-callback promise (fn [p] (.append called #("before" p))))
@@ -115,10 +135,10 @@ its task runs, and can be awaited."
     (setv coming (begin next completed))
     (how (get promises n))
     (assert (is (outcome coming) (get promises n))))
-  (end-one 2 (fn [p] (.fulfil p 1)))
+  (end-one 2 (fn [p] (.end p "result" 1)))
   (end-one 0 (fn [p] (.cancel p)))
-  (end-one 3 (fn [p] (.fail p (ValueError "on purpose"))))
-  (end-one 1 (fn [p] (.started p (fn [])) (.cancel p)))
+  (end-one 3 (fn [p] (.end p "error" (ValueError "on purpose"))))
+  (end-one 1 (fn [p] (.cancel p)))
   (holds (list completed) []))
 
 (defn test-as-completed-and-wait-know-those-that-have-ended []
@@ -137,108 +157,52 @@ its task runs, and can be awaited."
 
 ;; * Cancel
 
-(defn test-what-waits-in-line-is-cancelled-and-never-starts [promise]
-  (setv stopper (Stopper))
-  (holds (.cancel promise) True)
-  (holds (.cancelled promise) True)
-  (holds (.started promise stopper) False)
-  (holds [stopper.stops (.running promise)] [0 False])
-  (with [_ (pytest.raises CancelledError)]
-    (.result promise 0)))
+(defn test-what-runs-is-cancelled-by-its-network [running]
+  (setv [network task] [running.network running.task])
+  (holds (.running running) True)
+  (holds (.cancel running) True)
+  (holds [network.cancelled (.cancelled running) (.running running)] [[task] True False])
+  (holds (.cancel running) True)
+  (holds network.cancelled [task]))
 
-(defn test-what-runs-is-stopped-once [promise]
-  (setv stopper (Stopper))
-  (holds (.running promise) False)
-  (holds (.started promise stopper) True)
-  (holds [(.running promise) stopper.stops] [True 0])
-  (holds (.cancel promise) True)
-  (holds (.cancel promise) True)
-  (holds [(.cancelled promise) (.running promise) stopper.stops] [True False 1]))
-
-(defn test-what-waits-in-line-again-is-not-stopped [promise]
-  "Its slave was lost, and another is to take it."
-  (setv lost (Stopper)
-        other (Stopper))
-  (.started promise lost)
-  (.waiting promise)
-  (holds (.running promise) False)
-  (holds (.started promise other) True)
-  (.cancel promise)
-  (holds [lost.stops other.stops] [0 1])
-  (setv promise (Promise))
-  (.started promise lost)
-  (.waiting promise)
-  (holds (.cancel promise) True)
-  (holds [lost.stops (.started promise lost)] [0 False]))
+(defn test-what-waits-does-not-run [running]
+  (setv running.task.state "waiting")
+  (holds (.running running) False)
+  (holds (.cancel running) True))
 
 (defn [(pytest.mark.parametrize "promise" [(fulfilled 1) (failed (ValueError "on purpose"))])]
       test-what-has-ended-cannot-be-cancelled [promise]
   (holds (.cancel promise) False)
-  (holds (.cancelled promise) False)
-  (holds (.started promise (Stopper)) False))
+  (holds (.cancelled promise) False))
 
-(defn test-a-task-that-ends-is-not-stopped [promise]
-  (setv stopper (Stopper))
-  (.started promise stopper)
-  (.fulfil promise 1)
-  (holds [(.cancel promise) stopper.stops (.running promise)] [False 0 False]))
+(defn test-several-threads-cancel-at-once [running]
+  (setv start (threading.Barrier 4)
+        cancelling (lfor  _ (range 4)  (begin (fn [] (.wait start WAIT) (.cancel running)))))
+  (holds (lfor  future cancelling  (outcome future)) (* [True] 4)))
 
-(defn test-those-who-wait-hear-of-a-cancel-before-the-stop [promise]
-  (setv seen [])
-  (.started promise (fn [] (.append seen (next (as-completed [promise] :timeout 0)))))
-  (.cancel promise)
-  (holds seen [promise]))
-
-(defn test-several-threads-cancel-at-once-and-it-stops-once []
-  (for [_ (range 100)]
+(defn test-many-wait-and-one-gives-up [promise]
+  "Each waiter hears of the end, also when another leaves at that moment."
+  (for [_ (range 50)]
     (setv promise (Promise)
-          stopper (Stopper)
-          start (threading.Barrier 4))
-    (.started promise stopper)
-    (setv cancelling (lfor  _ (range 4)  (begin (fn [] (.wait start WAIT) (.cancel promise)))))
-    (holds (lfor  future cancelling  (outcome future)) (* [True] 4))
-    (holds stopper.stops 1)))
-
-(defn test-a-cancel-while-it-starts-is-never-lost []
-  "Either the task does not start, or it is stopped, or both."
-  (for [_ (range 300)]
-    (setv promise (Promise)
-          stopper (Stopper)
-          start (threading.Barrier 2)
-          cancelling (begin (fn [] (.wait start WAIT) (.cancel promise))))
-    (.wait start WAIT)
-    (setv started (.started promise stopper))
-    (holds (outcome cancelling) True)
-    (assert (or (not started) (= stopper.stops 1))
-            f"started {started}, stopped {stopper.stops} times")))
-
-(defclass Requeued [Promise]
-  "A promise whose task goes back into the line at the worst moment: between two
-  looks that `cancel` takes at ``stop``."
-  (setv [looks is-stop] [0 None])
-  (defn [property] stop [self]
-    (+= self.looks 1)
-    (when (= self.looks 1) self.is-stop))
-  (defn [stop.setter] stop [self x]
-    (setv self.is-stop x)))
-
-(defn test-a-cancel-while-it-goes-back-into-the-line-is-no-error []
-  (setv promise (Requeued)
-        promise.stop (Stopper))
-  (holds (.cancel promise) True))
+          waiting (lfor  _ (range 4)  (begin promise.result WAIT))
+          leaving (begin (fn [] (try (.result promise 0.001) (except [futures.TimeoutError])))))
+    (.end promise "result" 5)
+    (holds (lfor  future waiting  (outcome future)) (* [5] 4))
+    (outcome leaving)
+    (holds promise.waiters [])))
 
 
 ;; * Awaiting
 
 (defn test-it-can-be-awaited [promise]
   (defn :async main []
-    (.call-later (asyncio.get-running-loop) 0.01 promise.fulfil 5)
+    (.call-later (asyncio.get-running-loop) 0.01 promise.end "result" 5)
     [(await promise) (await promise)])
   (holds (asyncio.run (main)) [5 5]))
 
 (defn test-it-can-be-awaited-from-another-thread-than-it-ends-in [promise]
   (defn :async main []
-    (setv ending (begin promise.fulfil 5)
+    (setv ending (begin promise.end "result" 5)
           result (await (asyncio.wait-for promise WAIT)))
     (outcome ending)
     result)
@@ -254,31 +218,29 @@ its task runs, and can be awaited."
   (defn :async main []
     (setv promises (lfor  _ (range 10)  (Promise)))
     (for [[n promise] (enumerate promises)]
-      (.call-soon (asyncio.get-running-loop) promise.fulfil n))
+      (.call-soon (asyncio.get-running-loop) promise.end "result" n))
     (await (asyncio.gather #* promises)))
   (holds (asyncio.run (main)) (list (range 10))))
 
-(defn test-a-cancelled-wait-in-asyncio-cancels-the-task [promise]
-  (setv stopper (Stopper))
-  (.started promise stopper)
+(defn test-a-cancelled-wait-in-asyncio-cancels-the-task [running]
+  (setv promise running  network running.network  task running.task)
   (defn :async main []
     (await (asyncio.wait-for promise 0.01)))
   (with [_ (pytest.raises #(TimeoutError asyncio.TimeoutError))]
     (asyncio.run (main)))
-  (holds [(.cancelled promise) stopper.stops] [True 1]))
+  (holds [(.cancelled promise) network.cancelled] [True [task]]))
 
-(defn test-a-shielded-wait-in-asyncio-does-not [promise]
-  (setv stopper (Stopper))
-  (.started promise stopper)
+(defn test-a-shielded-wait-in-asyncio-does-not [running]
+  (setv promise running  network running.network  task running.task)
   (defn :async main []
     (setv inner (asyncio.ensure-future (asyncio.wrap-future promise)))
     (try
       (await (asyncio.wait-for (asyncio.shield inner) 0.01))
       (except [[TimeoutError asyncio.TimeoutError]]))
-    (.fulfil promise 5)
+    (.end promise "result" 5)
     (await inner))
   (holds (asyncio.run (main)) 5)
-  (holds [(.cancelled promise) stopper.stops] [False 0]))
+  (holds [(.cancelled promise) network.cancelled] [False []]))
 
 (defn test-a-cancelled-promise-ends-the-wait-in-asyncio [promise]
   (defn :async main []

@@ -6,12 +6,12 @@
   re
   threading
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError]
   dpfw.task.ports [read write read-object write-object read-result]
   dpfw.dispatch.promise [force Promise]
   tests.helpers [until]
-  tests.processes [WAIT error-of launched run-task slave-server])
+  tests.processes [error-of idle-slaves launched run-task slave-server WAIT])
 
 (defn [(pytest.fixture :scope "module")] servers []
   (with [a (slave-server)  b (slave-server)]
@@ -392,39 +392,6 @@
          master (Master)]
     (kill-it master (.connect master host port))
     (assert (= (.wait process WAIT) -9))))
-
-(defn test-a-task-whose-sending-is-broken-off-ends [master monkeypatch]
-  "As by a Ctrl-C. So does the one before it, whose thread sent it."
-  (setv [busy let-go] (hold-all master)
-        [first #* _] (.slaves master)
-        sent (threading.Event)
-        waiting (.make-task master '(fn [i o] 1) read-result first)
-        connection first.connection)
-  (defn break-off [#* frames]
-    (.set sent)
-    (raise (KeyboardInterrupt)))
-  (.setattr monkeypatch connection "send_whole" break-off)
-  (let-go)
-  (assert (isinstance (.exception waiting WAIT) KeyboardInterrupt) waiting)
-  (for [p busy]
-    (assert (= (.result p WAIT) 0)))
-  (assert first.lost))
-
-(defn test-a-ctrl-c-before-the-thread-of-a-task-is-woken-keeps-no-slave-busy [master monkeypatch]
-  (setv [slave #* _] (.slaves master)
-        run master.crew.run
-        interrupted [])
-  (defn break-off [procedure #* arguments]
-    (when (and (= procedure master.attend) (not interrupted))
-      (.append interrupted True)
-      (raise (KeyboardInterrupt)))
-    (run procedure #* arguments))
-  (.setattr monkeypatch master.crew "run" break-off)
-  (with [_ (pytest.raises KeyboardInterrupt)]
-    (.make-task master '(fn [i o] 1) read-result slave))
-  ; It is dialled again.
-  (until (fn [] (in slave master.idle)))
-  (assert (= (ask master '(fn [i o] 2) :slave slave) 2)))
 
 (defn test-a-task-goes-to-the-slave-that-was-busy-last [master]
   (for [slave (.slaves master)]

@@ -3,9 +3,8 @@
 (import
   threading
   pytest
-  dpfw.dispatch [registry]
-  dpfw.net [addresses node]
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.net [addresses node redial]
+  dpfw.master [Master]
   dpfw.errors [MasterClosed SlaveLost]
   dpfw.task.ports [read read-object write-object]
   tests.helpers [holds]
@@ -56,7 +55,7 @@
     (.set waited)
     (while True
       (yield 60)))
-  (.setattr monkeypatch registry "pauses" pauses)
+  (.setattr monkeypatch redial "pauses" pauses)
   (with [[_ host port] (slave-server)
          master (Master)]
     (.on-connect master '(fn [i o] (/ 1 0)))

@@ -1,4 +1,4 @@
-"The lookout calls what is due, in order, and nothing can end its watch but its
+"The reactor calls what is due, in order, and nothing can end its watch but its
 own end."
 
 (import
@@ -10,16 +10,20 @@ own end."
   threading
   time
   pytest
-  dpfw.net.reactor [Lookout]
+  dpfw.net.reactor
+  dpfw.net.reactor [Reactor]
   tests.helpers [begin holds outcome tcp-pair until WAIT])
 
-(defn [pytest.fixture] lookout []
-  (setv lookout (Lookout "the lookout of a test"))
-  (yield lookout)
-  (.close lookout)
-  (when lookout.thread
-    (.join lookout.thread WAIT)
-    (assert (not (.is-alive lookout.thread)))))
+(defn [(pytest.fixture :params ["epoll" "poll"])] reactor [request monkeypatch]
+  "With what the system has, and with what every system has."
+  (when (= request.param "poll")
+    (monkeypatch.setattr dpfw.net.reactor "EPOLL" None))
+  (setv reactor (Reactor "the reactor of a test"))
+  (yield reactor)
+  (.close reactor)
+  (when reactor.thread
+    (.join reactor.thread WAIT)
+    (assert (not (.is-alive reactor.thread)))))
 
 (defn [pytest.fixture] sockets []
   (setv [one two] (tcp-pair))
@@ -34,156 +38,155 @@ own end."
 (defn next-of [happened]
   (.get happened :timeout WAIT))
 
-(defn turned-round [lookout]
-  "Let the lookout come round once more: what was pending has been called."
+(defn turned-round [reactor]
+  "Let the reactor come round once more: what was pending has been called."
   (setv round (threading.Event))
   (for [_ (range 2)]
     (.clear round)
-    (.call-after lookout 0 round.set)
-    (assert (.wait round WAIT) "the lookout does not come round")))
+    (.call-after reactor 0 round.set)
+    (assert (.wait round WAIT) "the reactor does not come round")))
 
 
 ;; * Watching
 
-(defn test-it-calls-on-each-event-in-its-own-thread [lookout sockets happened]
+(defn test-it-calls-on-each-event-in-its-own-thread [reactor sockets happened]
   (setv [one two] sockets)
-  (.watch lookout one select.POLLIN
+  (.watch reactor one select.POLLIN
     (fn [] (.put happened #((.recv one 1) (. (threading.current-thread) name)))))
   (.sendall two b"abc")
   (for [wanted [b"a" b"b" b"c"]]
-    (holds (next-of happened) #(wanted "the lookout of a test")))
+    (holds (next-of happened) #(wanted "the reactor of a test")))
   (.sendall two b"d")
   (holds (get (next-of happened) 0) b"d"))
 
-(defn test-it-watches-many [lookout happened]
+(defn test-it-watches-many [reactor happened]
   (setv pairs (lfor  _ (range 50)  (tcp-pair)))
   (try
     (for [[n [one _]] (enumerate pairs)]
-      (.watch lookout one select.POLLIN
+      (.watch reactor one select.POLLIN
         (fn [[one one] [n n]] (.recv one 10) (.put happened n))))
     (for [[_ two] (reversed pairs)]
       (.sendall two b"x"))
     (holds (sorted (gfor  _ pairs  (next-of happened))) (list (range 50)))
     (finally
       (for [[one two] pairs]
-        (.unwatch lookout one)
+        (.unwatch reactor one)
         (.close one)
         (.close two)))))
 
-(defn test-it-calls-when-the-other-end-is-gone [lookout sockets happened]
+(defn test-it-calls-when-the-other-end-is-gone [reactor sockets happened]
   (setv [one two] sockets)
-  (.watch lookout one select.POLLIN
-    (fn [] (.unwatch lookout one) (.put happened (.recv one 10))))
+  (.watch reactor one select.POLLIN
+    (fn [] (.unwatch reactor one) (.put happened (.recv one 10))))
   (.close two)
   (holds (next-of happened) b""))
 
-(defn test-unwatch-ends-the-calls [lookout sockets happened]
+(defn test-unwatch-ends-the-calls [reactor sockets happened]
   (setv [one two] sockets)
-  (.watch lookout one select.POLLIN (fn [] (.put happened (.recv one 10))))
+  (.watch reactor one select.POLLIN (fn [] (.put happened (.recv one 10))))
   (.sendall two b"a")
   (holds (next-of happened) b"a")
-  (.unwatch lookout one)
-  (.unwatch lookout one)
+  (.unwatch reactor one)
+  (.unwatch reactor one)
   (.sendall two b"b")
-  (turned-round lookout)
+  (turned-round reactor)
   (holds (.empty happened) True)
   ; And a file may be watched again.
-  (.watch lookout one select.POLLIN (fn [] (.put happened (.recv one 10))))
+  (.watch reactor one select.POLLIN (fn [] (.put happened (.recv one 10))))
   (holds (next-of happened) b"b"))
 
-(defn test-a-closed-file-cannot-be-watched [lookout sockets]
+(defn test-a-closed-file-cannot-be-watched [reactor sockets]
   (setv [one _] sockets)
   (.close one)
   (with [_ (pytest.raises ValueError)]
-    (.watch lookout one select.POLLIN (fn [])))
-  (holds lookout.calls {})
-  (.unwatch lookout one))
+    (.watch reactor one select.POLLIN (fn [])))
+  (holds reactor.calls {})
+  (.unwatch reactor one))
 
-(defn test-an-error-in-one-call-is-logged-and-the-others-go-on [lookout sockets happened caplog]
+(defn test-an-error-in-one-call-is-logged-and-the-others-go-on [reactor sockets happened caplog]
   (setv [one two] sockets)
-  (.watch lookout one select.POLLIN
+  (.watch reactor one select.POLLIN
     (fn [] (.put happened (.recv one 1)) (raise (ValueError "on purpose"))))
-  (.call-after lookout 0 (fn [] (raise (KeyError "on purpose as well"))))
+  (.call-after reactor 0 (fn [] (raise (KeyError "on purpose as well"))))
   (.sendall two b"a")
   (holds (next-of happened) b"a")
   (.sendall two b"b")
   (holds (next-of happened) b"b")
-  (turned-round lookout)
+  (turned-round reactor)
   (holds (sorted (gfor  r caplog.records  (. (get r.exc-info 0) __name__)))
          ["KeyError" "ValueError" "ValueError"])
   (for [record caplog.records]
-    (assert (in "the lookout of a test" (.getMessage record)) (.getMessage record))
+    (assert (in "the reactor of a test" (.getMessage record)) (.getMessage record))
     (holds record.levelno logging.ERROR)))
 
 
 ;; * Timers
 
-(defn test-timers-come-in-the-order-of-their-moments [lookout happened monkeypatch]
+(defn test-timers-come-in-the-order-of-their-moments [reactor happened monkeypatch]
   ; The clock stands still meanwhile, however slow the machine is.
   (with [patch (monkeypatch.context)]
     (patch.setattr time "monotonic" (fn [[now (time.monotonic)]] now))
     (for [seconds [0.06 0.02 0.04 0 0.08]]
-      (.call-after lookout seconds (fn [[seconds seconds]] (.put happened seconds)))))
+      (.call-after reactor seconds (fn [[seconds seconds]] (.put happened seconds)))))
   (holds (lfor  _ (range 5)  (next-of happened)) [0 0.02 0.04 0.06 0.08]))
 
-(defn test-timers-of-one-moment-come-in-the-order-given [lookout happened monkeypatch]
+(defn test-timers-of-one-moment-come-in-the-order-given [reactor happened monkeypatch]
   (with [patch (monkeypatch.context)]
     (patch.setattr time "monotonic" (fn [[now (time.monotonic)]] now))
     (for [n (range 100)]
-      (.call-after lookout 0 (fn [[n n]] (.put happened n)))))
+      (.call-after reactor 0 (fn [[n n]] (.put happened n)))))
   (holds (lfor  _ (range 100)  (next-of happened)) (list (range 100))))
 
-(defn test-a-timer-comes-no-sooner-than-it-may [lookout happened]
+(defn test-a-timer-comes-no-sooner-than-it-may [reactor happened]
   (setv start (time.monotonic))
-  (.call-after lookout 0.1 (fn [] (.put happened (time.monotonic))))
+  (.call-after reactor 0.1 (fn [] (.put happened (time.monotonic))))
   (setv took (- (next-of happened) start))
   (assert (<= 0.1 took 2) f"it took {took} s"))
 
-(defn test-a-sooner-timer-wakes-who-waits-for-a-later-one [lookout happened]
-  (.call-after lookout 3600 (fn [] (.put happened "late")))
-  (until (fn [] (is-not lookout.wakes-at None)))
-  (.call-after lookout 0.01 (fn [] (.put happened "soon")))
+(defn test-a-sooner-timer-wakes-who-waits-for-a-later-one [reactor happened]
+  (.call-after reactor 3600 (fn [] (.put happened "late")))
+  (until (fn [] (is-not reactor.wakes-at None)))
+  (.call-after reactor 0.01 (fn [] (.put happened "soon")))
   (holds (next-of happened) "soon"))
 
 (defn [(pytest.mark.parametrize "seconds" [(* 30 86400) 1e12 (float "inf")])]
-      test-a-timer-may-be-far-away [lookout happened seconds]
+      test-a-timer-may-be-far-away [reactor happened seconds]
   "poll(2) waits for 24 days at most."
-  (.call-after lookout seconds (fn [] (.put happened "late")))
-  (until (fn [] (is-not lookout.wakes-at None)))
-  (.call-after lookout 0.01 (fn [] (.put happened "soon")))
+  (.call-after reactor seconds (fn [] (.put happened "late")))
+  (until (fn [] (is-not reactor.wakes-at None)))
+  (.call-after reactor 0.01 (fn [] (.put happened "soon")))
   (holds (next-of happened) "soon")
-  (holds (.is-alive lookout.thread) True)
+  (holds (.is-alive reactor.thread) True)
   (holds (.empty happened) True))
 
-(defn test-a-cancelled-timer-does-not-come [lookout happened]
-  (setv timer (.call-after lookout 0.01 (fn [] (.put happened "cancelled"))))
-  (.call-after lookout 0.02 (fn [] (.put happened "other")))
-  (setv timer.call None)
+(defn test-a-cancelled-timer-does-not-come [reactor happened]
+  (setv timer (.call-after reactor 0.01 (fn [] (.put happened "cancelled"))))
+  (.call-after reactor 0.02 (fn [] (.put happened "other")))
+  (.cancel timer)
   (holds (next-of happened) "other"))
 
-(defn test-a-call-may-set-timers-and-cancel-them [lookout happened]
+(defn test-a-call-may-set-timers-and-cancel-them [reactor happened]
   (defn first []
-    (setv later (.call-after lookout 0.03 (fn [] (.put happened "cancelled")))
-          later.call None)
-    (.call-after lookout 0.05 (fn [] (.put happened "second")))
+    (setv later (.call-after reactor 0.03 (fn [] (.put happened "cancelled")))
+          _ (.cancel later))
+    (.call-after reactor 0.05 (fn [] (.put happened "second")))
     (.put happened "first"))
-  (.call-after lookout 0 first)
+  (.call-after reactor 0 first)
   (holds [(next-of happened) (next-of happened)] ["first" "second"]))
 
-(defn test-cancelled-timers-do-not-pile-up [lookout]
+(defn test-cancelled-timers-do-not-pile-up [reactor]
   (for [_ (range 10000)]
-    (setv timer (.call-after lookout 3600 (fn []))
-          timer.call None))
-  (assert (< (len lookout.timers) 1000) (len lookout.timers)))
+    (.cancel (.call-after reactor 3600 (fn []))))
+  (assert (< (len reactor.timers) 1000) (len reactor.timers)))
 
-(defn test-it-does-not-spin [lookout sockets]
+(defn test-it-does-not-spin [reactor sockets]
   "It uses no time of the processor while nothing happens."
-  (.watch lookout (get sockets 0) select.POLLIN (fn []))
-  (.call-after lookout 60 (fn []))
-  (turned-round lookout)
+  (.watch reactor (get sockets 0) select.POLLIN (fn []))
+  (.call-after reactor 60 (fn []))
+  (turned-round reactor)
   (setv rounds [])
-  (setv patience lookout.patience
-        lookout.patience (fn [] (.append rounds 1) (patience)))
+  (setv patience reactor.patience
+        reactor.patience (fn [] (.append rounds 1) (patience)))
   (time.sleep 0.1)
   (assert (<= (len rounds) 1) f"it came round {(len rounds)} times"))
 
@@ -192,58 +195,58 @@ own end."
 
 (defn test-there-is-no-thread-before-the-first-use []
   (setv before (threading.enumerate)
-        lookout (Lookout "unused"))
+        reactor (Reactor "unused"))
   (holds (threading.enumerate) before)
-  (.close lookout)
-  (holds lookout.thread None))
+  (.close reactor)
+  (holds reactor.thread None))
 
-(defn test-there-is-one-thread-whoever-is-first [lookout]
-  (for [starting (lfor  _ (range 16)  (begin lookout.call-after 0 (fn [])))]
+(defn test-there-is-one-thread-whoever-is-first [reactor]
+  (for [starting (lfor  _ (range 16)  (begin reactor.call-after 0 (fn [])))]
     (outcome starting))
-  (holds (len (lfor  t (threading.enumerate)  :if (= t.name "the lookout of a test")  t)) 1))
+  (holds (len (lfor  t (threading.enumerate)  :if (= t.name "the reactor of a test")  t)) 1))
 
-(defn test-close-ends-the-thread-and-all-that-was-to-come [lookout sockets happened]
+(defn test-close-ends-the-thread-and-all-that-was-to-come [reactor sockets happened]
   (setv [one two] sockets)
-  (.watch lookout one select.POLLIN (fn [] (.put happened "watched")))
-  (.call-after lookout 0.05 (fn [] (.put happened "timer")))
-  (.close lookout)
-  (holds (.is-alive lookout.thread) False)
+  (.watch reactor one select.POLLIN (fn [] (.put happened "watched")))
+  (.call-after reactor 0.05 (fn [] (.put happened "timer")))
+  (.close reactor)
+  (holds (.is-alive reactor.thread) False)
   (.sendall two b"x")
-  (.call-after lookout 0 (fn [] (.put happened "after")))
-  (.watch lookout one select.POLLIN (fn [] (.put happened "after")))
-  (.unwatch lookout one)
-  (.close lookout)
+  (.call-after reactor 0 (fn [] (.put happened "after")))
+  (.watch reactor one select.POLLIN (fn [] (.put happened "after")))
+  (.unwatch reactor one)
+  (.close reactor)
   (with [_ (pytest.raises queue.Empty)]
     (.get happened :timeout 0.1)))
 
-(defn test-close-from-its-own-thread [lookout happened]
+(defn test-close-from-its-own-thread [reactor happened]
   (defn close []
-    (.close lookout)
-    (.close lookout)
+    (.close reactor)
+    (.close reactor)
     (.put happened "closed"))
-  (.call-after lookout 0 close)
-  (.call-after lookout 0 (fn [] (.put happened "after")))
+  (.call-after reactor 0 close)
+  (.call-after reactor 0 (fn [] (.put happened "after")))
   (holds (next-of happened) "closed")
-  (.join lookout.thread WAIT)
-  (holds (.is-alive lookout.thread) False)
+  (.join reactor.thread WAIT)
+  (holds (.is-alive reactor.thread) False)
   (holds (.empty happened) True))
 
-(defn test-several-threads-close-it-at-once [lookout]
-  (.call-after lookout 60 (fn []))
-  (for [closing (lfor  _ (range 8)  (begin lookout.close))]
+(defn test-several-threads-close-it-at-once [reactor]
+  (.call-after reactor 60 (fn []))
+  (for [closing (lfor  _ (range 8)  (begin reactor.close))]
     (outcome closing))
-  (until (fn [] (not (.is-alive lookout.thread)))))
+  (until (fn [] (not (.is-alive reactor.thread)))))
 
-(defn test-threads-watch-and-unwatch-all-at-once [lookout]
+(defn test-threads-watch-and-unwatch-all-at-once [reactor]
   (setv errors [])
   (defn use []
     (for [_ (range 100)]
       (setv [one two] (socket.socketpair)
             called (threading.Event))
-      (.watch lookout one select.POLLIN called.set)
+      (.watch reactor one select.POLLIN called.set)
       (.send two b"x")
       (unless-set called errors)
-      (.unwatch lookout one)
+      (.unwatch reactor one)
       (.close one)
       (.close two)))
   (defn unless-set [event errors]
@@ -252,4 +255,4 @@ own end."
   (for [using (lfor  _ (range 6)  (begin use))]
     (outcome using))
   (holds errors [])
-  (holds lookout.calls {}))
+  (holds reactor.calls {}))

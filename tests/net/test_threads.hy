@@ -1,4 +1,4 @@
-"The crew runs every order once, in as many threads as it takes, and lets them
+"The pool runs every order once, in as many threads as it takes, and lets them
 end when there is nothing to do."
 
 (import
@@ -10,11 +10,11 @@ end when there is nothing to do."
   weakref
   pytest
   dpfw.net.threads
-  dpfw.net.threads [Crew]
+  dpfw.net.threads [ThreadPool]
   tests.helpers [begin holds outcome until WAIT])
 
 (defn [pytest.fixture] crew []
-  (setv crew (Crew "the crew of a test"))
+  (setv crew (ThreadPool "the crew of a test"))
   (yield crew)
   (holds (.close crew WAIT) (set)))
 
@@ -113,7 +113,7 @@ end when there is nothing to do."
 ;; * Close
 
 (defn test-close-ends-the-parked-threads []
-  (setv crew (Crew "closed")
+  (setv crew (ThreadPool "closed")
         barrier (threading.Barrier 6))
   (for [_ (range 5)]
     (.run crew barrier.wait))
@@ -129,7 +129,7 @@ end when there is nothing to do."
   (holds (.close crew) (set)))
 
 (defn test-close-waits-for-what-runs []
-  (setv crew (Crew "closed")
+  (setv crew (ThreadPool "closed")
         go (threading.Event)
         ended [])
   (.run crew (fn [] (.wait go WAIT) (.append ended True)))
@@ -141,7 +141,7 @@ end when there is nothing to do."
   (holds ended [True]))
 
 (defn test-close-tells-who-still-runs []
-  (setv crew (Crew "closed")
+  (setv crew (ThreadPool "closed")
         go (threading.Event)
         threads [])
   (for [_ (range 2)]
@@ -156,7 +156,7 @@ end when there is nothing to do."
   (holds (.close crew WAIT) (set)))
 
 (defn test-close-from-a-thread-of-the-crew-does-not-wait-for-itself []
-  (setv crew (Crew "closed")
+  (setv crew (ThreadPool "closed")
         others []
         done (threading.Event))
   (.run crew (fn [] (.append others (.close crew)) (.set done)))
@@ -165,7 +165,7 @@ end when there is nothing to do."
   (holds (.close crew WAIT) (set)))
 
 (defn test-a-closed-crew-takes-no-order []
-  (setv crew (Crew "closed")
+  (setv crew (ThreadPool "closed")
         called [])
   (.run crew (fn []))
   (.close crew)
@@ -176,7 +176,7 @@ end when there is nothing to do."
 (defn test-an-order-is-run-or-refused-when-the-crew-closes []
   "Never accepted and forgotten."
   (for [_ (range 100)]
-    (setv crew (Crew "closed")
+    (setv crew (ThreadPool "closed")
           ran []
           start (threading.Barrier 3))
     (defn give []
@@ -195,7 +195,7 @@ end when there is nothing to do."
       test-ten-thousand-orders-run-once-each [monkeypatch seconds]
   "Also when the threads end just as they are given something."
   (monkeypatch.setattr dpfw.net.threads "PARKED" seconds)
-  (setv crew (Crew "stressed")
+  (setv crew (ThreadPool "stressed")
         ran [])
   (defn give [giver]
     (for [n (range 1250)]

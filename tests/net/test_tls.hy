@@ -16,28 +16,25 @@
   subprocess
   sys
   tempfile
-  threading
-  time
   unittest.mock [patch]
   warnings
   pytest
   dpfw.net.handshake
   dpfw.net.tls
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [HandshakeError Refused WireError]
   dpfw.net.handshake [dial-handshake listen-handshake new-session]
   dpfw.net.addresses [format-address parse-address]
   dpfw.task.ports [read-result]
   dpfw.net.tls [CHUNK MAX-RECORD TlsSocket load-certificate make-certificate]
-  dpfw.net.wire [Connection ConnectionEnded]
+  dpfw.net.wire [Connection ConnectionEnded framed]
   tests.helpers [all-from begin exactly holds line-from linked message outcome stranger stuff tcp-pair until]
-  tests.processes [error-of run-task slave-process slave-server]
+  tests.processes [await-slaves error-of run-task slave-process slave-server]
   tests.tls-strangers [Forger Impostor MiddleMan Tap WAIT client-context machines server-context with-ipv6])
 (require hyrule.control [unless])
 
 (setv
   COOKIE b"the cookie of these tests"
-  SOON 3  ; seconds, by which what must not wait is long over
   AWAY (hy.mangle "loopback?")
   ; A remote and a result that have no byte string longer than this in common
   ; with anything else on the wire.
@@ -106,12 +103,9 @@
   "The socket under the TLS of a connection."
   connection.sock.sock)
 
-(defn in-no-time [procedure #* arguments]
-  (setv start (time.monotonic)
-        result (outcome (begin procedure #* arguments))
-        took (- (time.monotonic) start))
-  (assert (< took SOON) f"it took {took} s")
-  result)
+(defn at-once [procedure #* arguments]
+  "Call what must not wait: if it does, the sockets' own timeouts make it fail."
+  (outcome (begin procedure #* arguments)))
 
 (defn failing [future error #* parts]
   (with [raised (pytest.raises error)]
@@ -189,14 +183,14 @@
     (for [_ (range 4)  size (rng.sample sizes (len sizes))]
       (setv payload (rng.randbytes size))
       (.update sum payload)
-      (.send connection "data" payload))
-    (.send connection "eof")
+      (.send connection "data" 1 payload))
+    (.send connection "eof" 1)
     (.digest sum))
   (defn receive [connection piece]
     (setv sum (hashlib.sha256)
           view (memoryview (bytearray piece)))
     (while True
-      (setv [kind length] (.receive-header connection))
+      (setv [kind _ length] (.receive-header connection))
       (when (= kind "eof")
         (return (.digest sum)))
       (if (% length 2)
@@ -226,27 +220,27 @@
 (defn test-who-sends-does-not-keep-this-end-from-receiving [session]
   (setv [one two] session
         ; It stops when the buffers are full.
-        sending (begin one.send "end" (bytes (* 64 1024 1024))))
+        sending (begin one.send "end" 1 (bytes (* 64 1024 1024))))
   (until (fn [] (not (get (select.select [] [(bare one)] [] 0.05) 1))))
-  (.send two "data" b"came through")
-  (holds (in-no-time one.receive-header) #("data" 12))
-  (holds (in-no-time one.receive-payload) b"came through")
+  (.send two "data" 1 b"came through")
+  (holds (at-once one.receive-header) #("data" 1 12))
+  (holds (at-once one.receive-payload) b"came through")
   (.abort one)
   (failing sending OSError))
 
 (defn test-who-waits-to-receive-does-not-keep-this-end-from-sending [session]
   (setv [one two] session
         receiving (begin one.receive-header))
-  (.send one "data" b"ping")
-  (holds (in-no-time two.receive-header) #("data" 4))
-  (holds (in-no-time two.receive-payload) b"ping")
-  (.send two "eof")
-  (holds (outcome receiving) #("eof" 0)))
+  (.send one "data" 1 b"ping")
+  (holds (at-once two.receive-header) #("data" 1 4))
+  (holds (at-once two.receive-payload) b"ping")
+  (.send two "eof" 1)
+  (holds (outcome receiving) #("eof" 1 0)))
 
 (defn test-abort-wakes-who-receives-and-who-sends [session]
   (setv [one two] session
         receiving (begin one.receive-header)
-        sending (begin one.send "end" (bytes (* 64 1024 1024))))
+        sending (begin one.send "end" 1 (bytes (* 64 1024 1024))))
   (.abort one)
   (failing receiving WireError)
   (failing sending OSError)
@@ -261,14 +255,168 @@
     (setv pid (os.fork)))
   (when (= pid 0)
     (try
-      (.sendall one.sock b"(eof 0)\n")
+      (.sendall one.sock b"(eof 1 0)\n")
       (except [WireError]
         (os._exit 5))
       (finally
         (os._exit 6))))
   (holds (os.waitstatus-to-exitcode (get (os.waitpid pid 0) 1)) 5)
-  (.send one "data" b"mine")
-  (holds (.receive-header two) #("data" 4)))
+  (.send one "data" 1 b"mine")
+  (holds (.receive-header two) #("data" 1 4)))
+
+
+;; * What has arrived, and what is posted
+
+(defn await-bytes [connection n]
+  "Wait until so many bytes lie before the TLS."
+  (until (fn [] (= n (len (.recv (bare connection) (* 16 CHUNK) socket.MSG-PEEK))))))
+
+(defn readable [connection]
+  (bool (get (select.select [(bare connection)] [] [] 0) 0)))
+
+(defn test-all-arrives-that-was-received-though-no-socket-shows-it [session]
+  (setv [one two] session
+        frames (lfor  n (range 1 31)  #("data" n (* b"x" n)))
+        records (.join b"" (lfor  parts frames  (records-of one (framed #* parts)))))
+  (.sendall (bare one) records)
+  (await-bytes two (len records))
+  (holds (.arrived two) #(frames None))
+  (holds #((readable two) two.sock.buffered) #(False False)))
+
+(defn test-who-receives-one-frame-is-told-that-more-are-there [session]
+  (setv [one two] session
+        records (+ (records-of one b"(eof 1 0)\n") (records-of one b"(eof 2 0)\n")))
+  (.sendall (bare one) records)
+  (await-bytes two (len records))
+  (holds (.receive-header two) #("eof" 1 0))
+  (holds #((readable two) two.sock.buffered) #(False True))
+  (holds (.arrived two) #([#("eof" 2 b"")] None)))
+
+(defn test-half-a-record-is-waited-for-elsewhere [session]
+  (setv [one two] session
+        record (records-of one b"(eof 1 0)\n"))
+  (for [piece [(cut record 3) (cut record 3 9)]]
+    (.sendall (bare one) piece)
+    (await-bytes two (len piece))
+    (holds (at-once two.arrived) #([] None)))
+  (.sendall (bare one) (cut record 9 None))
+  (await-bytes two (- (len record) 9))
+  (holds (at-once two.arrived) #([#("eof" 1 b"")] None)))
+
+(defn test-a-long-payload-arrives-record-by-record [session]
+  (setv [one two] session
+        payload (os.urandom 3,000,000)
+        sending (begin one.send "end" 7 payload)
+        frames [])
+  (until (fn []
+    (setv [more end] (.arrived two))
+    (.extend frames more)
+    (holds end None)
+    frames))
+  (outcome sending)
+  (assert (= frames [#("end" 7 payload)])))
+
+(defn test-frames-that-arrive-before-a-cut-in-a-record [session]
+  (setv [one two] session)
+  (.sendall (bare one) (+ (records-of one b"(eof 1 0)\n") (cut (records-of one b"(eof 2 0)\n") 7)))
+  (.shutdown one.sock socket.SHUT-WR)
+  (setv frames []  end None)
+  (while (not end)
+    (setv [more end] (.arrived two))
+    (.extend frames more))
+  (holds frames [#("eof" 1 b"")])
+  (holds (type end) WireError)
+  (assert (in "cut in the middle of a TLS record" (str end)) (str end)))
+
+(defn fill [connection]
+  "Post data until the socket takes no more; returns the frames, and what became of them."
+  (setv frames []  done [])
+  (while (not connection.outbox)
+    (setv n (len frames))
+    (.append frames #("data" n (os.urandom 100,000)))
+    (when (.post connection [(framed #* (get frames n))] (fn [ok [n n]] (.append done #(n ok))))
+      (.append done #(n True))))
+  #(frames done))
+
+(defn hear [connection frames]
+  (for [parts frames]
+    (setv [kind number _] (.receive-header connection))
+    (assert (= #(kind number (.receive-payload connection)) parts))))
+
+(defn test-posting-does-not-wait-for-room [session]
+  (setv [one two] session
+        congested []
+        one.congested (fn [] (.append congested True))
+        [frames done] (at-once fill one)
+        more [#("data" 1000 b"abc") #("eof" 1000 b"")])
+  (assert congested)
+  (holds (at-once one.post (lfor  parts more  (framed #* parts)) (fn [ok] (.append done #("more" ok)))) False)
+  (setv hearing (begin hear two [#* frames #* more]))
+  (until (fn [] (.flush one) (not one.outbox)))
+  (outcome hearing)
+  (holds done [#* (gfor  n (range (len frames))  #(n True))  #("more" True)])
+  (holds one.sock.unsent b""))
+
+(defn test-what-was-posted-goes-before-what-is-sent [session]
+  (setv [one two] session
+        [frames done] (fill one)
+        sending (begin one.send "end" 2000 (os.urandom 200,000)))
+  (hear two frames)
+  (holds (.receive-header two) #("end" 2000 200,000))
+  (.receive-payload two)
+  (outcome sending)
+  (holds done (lfor  n (range (len frames))  #(n True))))
+
+(defn test-what-was-posted-and-is-never-sent-is-told [session]
+  (setv [one two] session
+        [frames done] (fill one))
+  (.abort one)
+  (with [_ (pytest.raises OSError)]
+    (until (fn [] (.flush one) False)))
+  (holds (get done -1) #((- (len frames) 1) False)))
+
+(defn test-records-leave-whole-and-in-order-however-the-socket-takes-them [session]
+  (setv [one two] session
+        sock (bare one))
+  (defclass Narrow []
+    (setv dice (random.Random 6))
+    (defn send [self data [flags 0]]
+      (setv n (.choice self.dice [0 1 7 1000]))
+      (when (and flags (= n 0))
+        (raise (BlockingIOError)))
+      (.send sock (cut (memoryview data) (max n 1)) flags))
+    (defn __getattr__ [self name]
+      (getattr sock name)))
+  (setv one.sock.sock (Narrow)
+        frames (lfor  n (range 20)  #("data" n (os.urandom (* n 500))))
+        hearing (begin hear two frames))
+  (for [[n parts] (enumerate frames)]
+    (if (% n 3)
+      (.post one [(framed #* parts)])
+      (.send one #* parts)))
+  (while one.outbox
+    (.flush one))
+  (outcome hearing))
+
+(defn test-send-tells-what-it-took-and-keeps-what-the-socket-did-not [session]
+  (setv [one two] session
+        n (.send one.sock (bytes (* 3 CHUNK))))
+  (holds n CHUNK)
+  (.setblocking (bare one) False)
+  (setv taken n)
+  (with [_ (pytest.raises BlockingIOError)]
+    (while True
+      (+= taken (.send one.sock (bytes CHUNK) socket.MSG-DONTWAIT))))
+  (assert one.sock.unsent)
+  (with [_ (pytest.raises BlockingIOError)]
+    (.push one.sock socket.MSG-DONTWAIT))
+  (.setblocking (bare one) True)
+  (setv pushing (begin one.sock.push)
+        got 0)
+  (while (< got taken)
+    (+= got (len (.recv two.sock CHUNK))))
+  (outcome pushing)
+  (holds #(got one.sock.unsent) #(taken b"")))
 
 
 ;; * Looking ahead
@@ -277,46 +425,47 @@
 
 (defn test-a-look-ahead-does-not-wait-for-the-rest-of-a-record [session]
   (setv [one two] session
-        record (records-of one b"(cancel 0)\n"))
-  (holds (in-no-time two.look-ahead ["cancel"] AHEAD) None)
+        record (records-of one b"(cancel 5 0)\n"))
+  (holds (at-once two.look-ahead ["cancel"] AHEAD) [])
   (for [piece [(cut record 3) (cut record 3 9)]]
     (.sendall (bare one) piece)
     (select.select [(bare two)] [] [] WAIT)
-    (holds (in-no-time two.look-ahead ["cancel"] AHEAD) None))
+    (holds (at-once two.look-ahead ["cancel"] AHEAD) []))
   (.sendall (bare one) (cut record 9 None))
   (select.select [(bare two)] [] [] WAIT)
-  (holds (in-no-time two.look-ahead ["cancel"] AHEAD) "cancel")
-  (holds (.receive-header two) #("cancel" 0)))
+  (holds (at-once two.look-ahead ["cancel"] AHEAD) [#("cancel" 5)])
+  (holds (.receive-header two) #("cancel" 5 0)))
 
 (defn test-a-look-ahead-sees-what-was-read-and-not-yet-decrypted [session]
   (setv [one two] session
         ; Many records that come, and are read, at once.
         frames (.join b"" (lfor  _ (range 20)  [kind payload] [["eof" b""] ["data" b"abc"]]
-                 (records-of one (+ (.encode f"({kind} {(len payload)})\n") payload)))))
-  (.sendall (bare one) (+ frames (records-of one b"(cancel 0)\n")))
-  (until (fn [] (= (len frames) (- (len (.recv (bare two) CHUNK socket.MSG-PEEK)) 33))))
-  (holds (.receive-header two) #("eof" 0))
+                 (records-of one (+ (.encode f"({kind} 1 {(len payload)})\n") payload)))))
+  (setv record (records-of one b"(cancel 5 0)\n"))
+  (.sendall (bare one) (+ frames record))
+  (until (fn [] (= (len frames) (- (len (.recv (bare two) CHUNK socket.MSG-PEEK)) (len record)))))
+  (holds (.receive-header two) #("eof" 1 0))
   (assert two.sock.incoming.pending)
   (holds (select.select [(bare two)] [] [] 0) #([] [] []))
-  (holds (in-no-time two.look-ahead ["cancel"] AHEAD) "cancel"))
+  (holds (at-once two.look-ahead ["cancel"] AHEAD) [#("cancel" 5)]))
 
 (defn test-a-look-ahead-sees-behind-much-data [session]
   (setv [one two] session
         data (os.urandom 300000))
   (setv sending (begin (fn []
-    (.send one "data" data)
-    (.send one "cancel"))))
+    (.send one "data" 5 data)
+    (.send one "cancel" 5))))
   (until (fn [] (.look-ahead two ["cancel"] AHEAD)))
   (outcome sending)
-  (holds (.receive-header two) #("data" 300000))
+  (holds (.receive-header two) #("data" 5 300000))
   (holds (.receive-payload two) data)
-  (holds (.receive-header two) #("cancel" 0)))
+  (holds (.receive-header two) #("cancel" 5 0)))
 
 (defn test-a-look-ahead-ends-at-its-limit [session]
   (setv [one two] session)
-  (.send one "data" (bytes 200000))
+  (.send one "data" 1 (bytes 200000))
   (.receive-header two)
-  (holds (in-no-time two.look-ahead ["cancel"] 50000) None)
+  (holds (at-once two.look-ahead ["cancel"] 50000) [])
   (holds (len two.received) 50000))
 
 
@@ -325,23 +474,23 @@
 (defn [(pytest.mark.parametrize "politely" [False True])] test-an-end-between-frames-is-an-end
       [session politely]
   (setv [one two] session)
-  (.send one "data" b"abc")
+  (.send one "data" 1 b"abc")
   (when politely
     (with [_ (pytest.raises ssl.SSLWantReadError)]  ; the other end's good-bye
       (.unwrap one.sock.tls))
     (.sendall (bare one) (.read one.sock.outgoing)))
   (unless politely
     (.shutdown one.sock socket.SHUT-WR))
-  (holds (.receive-header two) #("data" 3))
+  (holds (.receive-header two) #("data" 1 3))
   (holds (.receive-payload two) b"abc")
   (failing (begin two.receive-header) ConnectionEnded "ended"))
 
 (defn [(pytest.mark.parametrize "n" [1 4 5 6 20 -1])] test-a-cut-in-a-record-is-an-error [session n]
   (setv [one two] session)
-  (.send one "data" b"abc")
-  (.sendall (bare one) (cut (records-of one b"(end 3)\nabc") n))
+  (.send one "data" 1 b"abc")
+  (.sendall (bare one) (cut (records-of one b"(end 1 3)\nabc") n))
   (.shutdown one.sock socket.SHUT-WR)
-  (holds (.receive-header two) #("data" 3))
+  (holds (.receive-header two) #("data" 1 3))
   (with [raised (pytest.raises WireError)]
     (.receive-header two))
   (holds raised.type WireError)
@@ -349,7 +498,7 @@
 
 (defn test-a-cut-between-records-in-a-frame-is-an-error [session]
   (setv [one two] session)
-  (.sendall (bare one) (records-of one b"(end 9)\nabc"))
+  (.sendall (bare one) (records-of one b"(end 1 9)\nabc"))
   (.shutdown one.sock socket.SHUT-WR)
   (.receive-header two)
   (with [raised (pytest.raises WireError)]
@@ -359,7 +508,7 @@
 (defn test-records-that-come-in-pieces-are-followed [session]
   (setv [one two] session
         stream (.join b"" (lfor  size [1 5 300 MAX-RECORD 50000]
-                 (records-of one (+ (.encode f"(end {size})\n") (bytes size)))))
+                 (records-of one (+ (.encode f"(end 1 {size})\n") (bytes size)))))
         rng (random.Random 3)
         sizes [])
   (defn drip []
@@ -373,7 +522,7 @@
   (setv dripping (begin drip))
   (try
     (while True
-      (.append sizes (get (.receive-header two) 1))
+      (.append sizes (get (.receive-header two) 2))
       (.receive-payload two))
     (except [ConnectionEnded]))
   (outcome dripping)
@@ -381,20 +530,20 @@
 
 (defn test-a-record-that-was-changed-is-an-error [session]
   (setv [one two] session
-        record (bytearray (records-of one b"(end 3)\nabc")))
+        record (bytearray (records-of one b"(end 1 3)\nabc")))
   (^= (get record 9) 1)
   (.sendall (bare one) record)
   (with [raised (pytest.raises WireError)]
     (.receive-header two))
   (message raised two.peer "BAD_RECORD_MAC")
   ; And that was the end: there is no speaking to this peer either.
-  (failing (begin two.send "eof") OSError))
+  (failing (begin two.send "eof" 1) OSError))
 
 (defn test-a-record-that-comes-twice-is-an-error [session]
   (setv [one two] session
-        record (records-of one b"(eof 0)\n"))
+        record (records-of one b"(eof 1 0)\n"))
   (.sendall (bare one) (+ record record))
-  (holds (.receive-header two) #("eof" 0))
+  (holds (.receive-header two) #("eof" 1 0))
   (with [raised (pytest.raises WireError)]
     (.receive-header two))
   (message raised "BAD_RECORD_MAC"))
@@ -403,12 +552,9 @@
 ;; * Those who are slow, and those who are no TLS
 
 (defn too-late [future]
-  "It ends soon after the deadline, for that reason."
-  (setv start (time.monotonic))
+  "It ends, before the sockets' own timeouts, and for that reason."
   (with [raised (pytest.raises HandshakeError)]
     (outcome future))
-  (setv took (- (time.monotonic) start))
-  (assert (< took SOON) f"it took {took} s")
   (str raised.value))
 
 (defn drip [sock bytes]
@@ -490,7 +636,7 @@
 
 (defn test-who-speaks-only-tls-1-2-is-refused-and-told [elsewhere stranger]
   (setv [connection peer] stranger)
-  (.settimeout peer SOON)
+  (.settimeout peer WAIT)
   (setv listened (listening connection))
   (with [_ (pytest.raises ssl.SSLError :match "(?i)protocol.version")]
     (with [_ (.wrap-socket (client-context ssl.TLSVersion.TLSv1-2) peer)]))
@@ -498,7 +644,7 @@
 
 (defn test-a-listener-that-speaks-only-tls-1-2-is-left [elsewhere stranger]
   (setv [connection peer] stranger)
-  (.settimeout peer SOON)
+  (.settimeout peer WAIT)
   (setv dialled (dialling connection)
         context (server-context)
         context.maximum-version ssl.TLSVersion.TLSv1-2)
@@ -555,7 +701,7 @@
             (for [_ (range 64)]
               (.sendall peer (.text forger (* b"x" MAX-RECORD))))
             (except [OSError])))))
-  (failing listened Refused "was something else")
+  (failing listened HandshakeError "was something else")
   (assert (<= (len connection.received) 512) (len connection.received))
   (assert (<= connection.sock.incoming.pending CHUNK) connection.sock.incoming.pending)
   (.close connection)
@@ -600,27 +746,27 @@
   "The documentation has all that an implementation in another language needs."
   (setv [connection peer] stranger
         forger (hand-shaken connection peer))
-  (.sendall peer (.text forger b"(task 3)\nabc"))
-  (holds (.receive-header connection) #("task" 3)))
+  (.sendall peer (.text forger b"(task 1 3)\nabc"))
+  (holds (.receive-header connection) #("task" 1 3)))
 
 (defn [(pytest.mark.parametrize "demanded" [False True])]
       test-new-keys-are-taken-and-given [elsewhere stranger demanded]
   (setv [connection peer] stranger
         forger (hand-shaken connection peer))
   (for [n (range 3)]
-    (.sendall peer (+ (.key-update forger demanded) (.text forger b"(data 3)\nabc")))
-    (holds (.receive-header connection) #("data" 3))
+    (.sendall peer (+ (.key-update forger demanded) (.text forger b"(data 1 3)\nabc")))
+    (holds (.receive-header connection) #("data" 1 3))
     (holds (.receive-payload connection) b"abc")
-    (.send connection "end" b"def")
-    (holds (.recv forger 100) b"(end 3)\ndef")))
+    (.send connection "end" 1 b"def")
+    (holds (.recv forger 100) b"(end 1 3)\ndef")))
 
 (defn test-a-message-of-tls-that-is-broken-off-is-an-error [elsewhere stranger]
   (setv [connection peer] stranger
         forger (hand-shaken connection peer))
   (.sendall peer (.record forger 22 b"\x18\x00\x00\x01"))
   (select.select [(bare connection)] [] [] WAIT)
-  (holds (in-no-time connection.look-ahead ["cancel"] AHEAD) None)
-  (failing (begin connection.send "end" b"abc") WireError connection.peer))
+  (holds (at-once connection.look-ahead ["cancel"] AHEAD) [])
+  (failing (begin connection.send "end" 1 b"abc") WireError connection.peer))
 
 
 ;; * Who is on this machine
@@ -730,8 +876,8 @@
   (with [_ (away)]
     (with [both (tapped-session)]
       (setv [one two tap] both)
-      (.send one "data" b"hello there")
-      (holds (.receive-header two) #("data" 11))
+      (.send one "data" 1 b"hello there")
+      (holds (.receive-header two) #("data" 1 11))
       (holds (.receive-payload two) b"hello there"))
     (ends-encrypted tap)))
 
@@ -828,10 +974,6 @@ print(sum(dpfw_parallel([[f'(fn [i o] (* 2 {n}))', read_result] for n in range(5
     (holds (.splitlines master.stdout) ["THE-WORD-IN-THE-RESULT" "2450"]))
   (ends-encrypted tap))
 
-(defn wait-for-slaves [master n]
-  (with [_ master.change]
-    (assert (.wait-for master.change (fn [] (= (len master.by-session) n)) WAIT)
-      f"{n} slaves were expected, there are {master.by-session}")))
 
 (defn test-a-slave-dials-a-master-on-another-machine [two-machines]
   (setv [a b] two-machines)
@@ -839,7 +981,7 @@ print(sum(dpfw_parallel([[f'(fn [i o] (* 2 {n}))', read_result] for n in range(5
     (setv address (on b (fn [] (.listen master :host b.address))))
     (with [tap (Tap (.listener b) (.dialler b address))
            process (process-on a "-m" "dpfw.slave" "--connect" (format-address tap.address))]
-      (wait-for-slaves master 1)
+      (await-slaves master 1)
       (holds (run-task master REMOTE local) "THE-WORD-IN-THE-RESULT")
       (holds (run-task master '(fn [i o] (import os) (os.getpid))) process.pid))
     (ends-encrypted tap)))
@@ -851,13 +993,13 @@ print(sum(dpfw_parallel([[f'(fn [i o] (* 2 {n}))', read_result] for n in range(5
     (for [host [b.address b.address6 f"{b.local6}%eth0"]]
       (with [master (Master)]
         (setv slave (on a (fn [] (.connect master host port))))
-        (holds (.version slave.connection.sock.tls) "TLSv1.3")
+        (holds (.version slave.session.connection.sock.tls) "TLSv1.3")
         (holds (run-task master REMOTE local) "THE-WORD-IN-THE-RESULT")))
     ; Loopback of that other machine is as good as ours.
     (for [host ["127.0.0.1" "::1"]]
       (with [master (Master)]
         (setv slave (on b (fn [] (.connect master host port))))
-        (holds (type slave.connection.sock) socket.socket)
+        (holds (type slave.session.connection.sock) socket.socket)
         (holds (run-task master REMOTE local) "THE-WORD-IN-THE-RESULT")))))
 
 (defn test-a-stranger-on-another-machine-who-speaks-plain-text-is-refused [two-machines]

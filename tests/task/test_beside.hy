@@ -15,7 +15,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   types [GeneratorType]
   hypothesis [given settings strategies :as st]
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [RemoteError TaskTimeout UnwritableError]
   dpfw.serve.evaluator [Evaluator]
   dpfw.data.forms [write-remote]
@@ -509,7 +509,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 (defn test-what-cannot-be-sent-is-an-error-of-the-caller [master monkeypatch]
   (setv error (error-of master.make-task `(fn [i o] (f ~[1 print])) read-result))
   (assert (is (type error) UnwritableError) (repr error))
-  (.setattr monkeypatch master "frame_limit" LIMIT)
+  (.setattr monkeypatch master.node "frame_limit" LIMIT)
   (setv error (error-of master.make-task `(fn [i o] (len ~(* "x" LIMIT))) read-result))
   (assert (is (type error) OverflowError) (repr error))
   (assert (in "values" (str error)) (str error))

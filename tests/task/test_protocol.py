@@ -59,13 +59,16 @@ class Client:
     def line(self):
         return self.file.readline().decode().removesuffix("\n")
 
-    def send_frame(self, kind, payload=""):
-        self.send(f"({kind} {len(payload.encode())})\n{payload}")
+    def send_frame(self, kind, number, payload=""):
+        self.send(f"({kind} {number} {len(payload.encode())})\n{payload}")
 
     def frame(self):
         header = self.line()
-        kind, length = re.fullmatch(r"\(([a-z]+) (0|[1-9][0-9]*)\)", header).groups()
-        return kind, self.file.read(int(length)).decode()
+        number = "(0|[1-9][0-9]*)"
+        kind, task, length = re.fullmatch(
+            rf"\(([a-z]+) {number} {number}\)", header
+        ).groups()
+        return kind, int(task), self.file.read(int(length)).decode()
 
     def close(self):
         self.file.close()
@@ -117,40 +120,101 @@ def address_beyond_loopback():
 def test_a_task(address):
     with client(address) as master:
         assert master.trusted
-        master.send_frame("task", "(fn [i o] (+ 2 3))")
-        assert master.frame() == ("end", "5")
+        master.send_frame("task", 1, "(fn [i o] (+ 2 3))")
+        assert master.frame() == ("end", 1, "5")
+        master.send_frame("values", 2, '21\n"a"')
+        master.send_frame("task", 2, "(fn [i o] [(* 2 (value$0)) (value$1)])")
+        assert master.frame() == ("end", 2, '[42 "a"]')
 
 
 def test_data_both_ways_and_eof(address):
     with client(address) as master:
-        master.send_frame("task", "(fn [i o] (for [x i] (write (len x) o) (.flush o)))")
-        master.send_frame("data", "one\ntwo")
-        assert master.frame() == ("data", "4\n")
-        master.send_frame("data", "fold\n")
-        assert master.frame() == ("data", "8\n")
-        master.send_frame("eof")
-        assert master.frame() == ("end", "None")
+        master.send_frame(
+            "task", 1, "(fn [i o] (for [x i] (write (len x) o) (.flush o)))"
+        )
+        master.send_frame("data", 1, "one\ntwo")
+        assert master.frame() == ("data", 1, "4\n")
+        master.send_frame("data", 1, "fold\n")
+        assert master.frame() == ("data", 1, "8\n")
+        master.send_frame("eof", 1)
+        assert master.frame() == ("end", 1, "None")
 
 
 def test_a_failure(address):
     with client(address) as master:
-        master.send_frame("task", "(fn [i o] (/ 1 0))")
-        kind, payload = master.frame()
-        assert kind == "error"
+        master.send_frame("task", 1, "(fn [i o] (/ 1 0))")
+        kind, number, payload = master.frame()
+        assert (kind, number) == ("error", 1)
         assert '"type" "ZeroDivisionError"' in payload
         assert '"message" "division by zero"' in payload
 
 
-def test_cancel_and_what_is_left_between_tasks(address):
+def test_cancel_and_what_comes_late(address):
     with client(address) as master:
-        master.send_frame("task", "(fn [i o] (read i))")
-        master.send_frame("cancel")
-        kind, payload = master.frame()
-        assert (kind, "Interrupted" in payload) == ("error", True), payload
-        for kind in ("cancel", "eof", "data"):
-            master.send_frame(kind)
-        master.send_frame("task", "(fn [i o] (* 6 7))")
-        assert master.frame() == ("end", "42")
+        master.send_frame("task", 1, "(fn [i o] (read i))")
+        master.send_frame("cancel", 1)
+        kind, number, payload = master.frame()
+        assert (kind, number, "Interrupted" in payload) == ("error", 1, True), payload
+        late = [("cancel", ""), ("eof", ""), ("data", "late\n")]
+        for kind, payload in late:
+            master.send_frame(kind, 1, payload)
+        master.send_frame("task", 2, "(fn [i o] (* (read i) 7))")
+        for kind, payload in late:
+            master.send_frame(kind, 1, payload)
+        master.send_frame("data", 2, "6\n")
+        assert master.frame() == ("end", 2, "42")
+
+
+def ends(master):
+    """Whether the slave hangs up without another frame."""
+    return master.line() == ""
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ("task", 2, "(fn [i o] 1)"),  # the first is 1
+        ("task", 0, "(fn [i o] 1)"),
+        ("values", 2, "5"),
+        ("cancel", 1),  # no such task was there
+        ("data", 1, "x"),
+        ("eof", 0),
+        ("end", 1, "5"),  # a slave's
+        ("error", 1, "{}"),
+        ("output", 1, "x"),
+    ],
+)
+def test_a_frame_that_has_no_place_ends_the_session(address, frame):
+    with client(address) as master:
+        master.send_frame(*frame)
+        assert ends(master)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ("task", 2, "(fn [i o] 1)"),  # while the first runs
+        ("task", 1, "(fn [i o] 1)"),
+        ("values", 2, "5"),
+        ("cancel", 2),
+        ("data", 3, "x"),
+        ("eof", 1, "not empty"),
+        ("cancel", 1, "not empty"),
+        ("end", 1, "5"),
+    ],
+)
+def test_so_does_one_in_the_middle_of_a_task(address, frame):
+    with client(address) as master:
+        master.send_frame("task", 1, "(fn [i o] (read i))")
+        master.send_frame(*frame)
+        assert ends(master)
+
+
+def test_values_come_once_before_their_task(address):
+    with client(address) as master:
+        master.send_frame("values", 1, "5")
+        master.send_frame("values", 1, "6")
+        assert ends(master)
 
 
 def test_a_wrong_cookie(address):
@@ -170,14 +234,24 @@ def test_no_handshake_at_all(address):
 
 def test_a_frame_beyond_the_limit_ends_the_session(address):
     with client(address) as master:
-        master.send("(data 1048577)\n")
-        assert master.line() == ""
+        master.send("(data 1 1048577)\n")
+        assert ends(master)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["(task 18)", "(task 1 018)", "(task 01 18)", "(task -1 18)", "(task 1  18)"],
+)
+def test_a_header_of_another_form_ends_the_session(address, header):
+    with client(address) as master:
+        master.send(header + "\n(fn [i o] (+ 2 3))")
+        assert ends(master)
 
 
 def test_kill():
     with slave("127.0.0.1") as (process, address), client(address) as master:
-        master.send_frame("task", "(fn [i o] (read i))")
-        master.send_frame("kill")
+        master.send_frame("task", 1, "(fn [i o] (read i))")
+        master.send_frame("kill", 0)
         assert process.wait(20) == -signal.SIGKILL
 
 
@@ -186,8 +260,8 @@ def test_tls():
     with slave(address_beyond_loopback()) as (_, address):
         with client(address, tls=True) as master:
             assert master.trusted
-            master.send_frame("task", "(fn [i o] (+ 2 3))")
-            assert master.frame() == ("end", "5")
+            master.send_frame("task", 1, "(fn [i o] (+ 2 3))")
+            assert master.frame() == ("end", 1, "5")
         with socket.create_connection(address, 20) as plain:
             plain.sendall(Client.hello("master").encode() + b"\n")
             with plain.makefile("rb") as said:

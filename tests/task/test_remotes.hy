@@ -3,7 +3,7 @@
 (import
   re
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [NotProcedureError RemoteError SlaveLost UnwritableError]
   dpfw.task.ports [read read-result write]
   tests.processes [WAIT error-of run-task slave-server])

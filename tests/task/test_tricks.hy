@@ -10,11 +10,11 @@ More of them are in test_remotes.hy and test_tasks.hy."
   sys
   threading
   pytest
-  dpfw.dispatch.dispatcher [Master]
+  dpfw.master [Master]
   dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError]
   dpfw.task.ports [read read-object read-result write]
   dpfw.dispatch.promise [force]
-  tests.processes [WAIT error-of launched run-task slave-server])
+  tests.processes [WAIT await-so error-of launched run-task slave-server])
 (require hyrule.control [unless])
 
 (defn [(pytest.fixture :scope "module")] server []
@@ -311,8 +311,7 @@ More of them are in test_remotes.hy and test_tasks.hy."
         pid)))
     (try
       (.kill slave.process)
-      (with [_ master.change]
-        (assert (.wait-for master.change (fn [] slave.lost) WAIT)))
+      (await-so master (fn [] slave.lost))
       (finally
         (os.kill child signal.SIGKILL)))))
 
@@ -322,7 +321,7 @@ More of them are in test_remotes.hy and test_tasks.hy."
     (try
       (.close master)  ; what atexit does
       (finally
-        (os._exit (if (.is-set master.closed) 0 1)))))
+        (os._exit (if (.is-set master.node.closed) 0 1)))))
   (setv [_ status] (os.waitpid pid 0))
   (assert (= status 0) status)
   (assert (= (run-task master '(fn [i o] 1)) 1))

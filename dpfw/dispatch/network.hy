@@ -1,0 +1,414 @@
+"The network of a master: its dispatcher, and what does what that says.
+
+::
+
+    threads of users          the reactor (one thread)          threads of the pool
+    make-task, force,         timers, listeners; leads          local procedures, callbacks,
+    cancel, close             when nobody waits                 handshakes, dialling, logging
+         └───────────────┬──────────┘───────────────────────────────┘
+                         v
+              report an event ──> dispatcher, with the lock
+                         v
+              do what it says, without it: send, end promises, hang up, dial …
+
+Locks, outermost first: the right to lead (``net/leader``), the dispatcher's, those
+of a connection. No code of a user's runs with any of them held, or in the
+reactor. What is done in a user's thread is done whole: a Ctrl-C strikes between
+two steps (``net/interrupt``)."
+
+(import
+  collections [deque]
+  functools [partial]
+  logging
+  select
+  threading
+  time
+  dpfw.dispatch.dispatcher [Dispatcher]
+  dpfw.dispatch.play [described play]
+  dpfw.dispatch.promise [Promise]
+  dpfw.dispatch.readers [ResultReader]
+  dpfw.dispatch.task [Task task-payloads]
+  dpfw.errors [MasterClosed TaskTimeout WireError]
+  dpfw.net.interrupt [Whole]
+  dpfw.net.leader [Leader]
+  dpfw.net.node [Node]
+  dpfw.net.reactor [EPOLL]
+  dpfw.net.redial [Redialler]
+  dpfw.net.wire [HANG-UP framed]
+  dpfw.task.ports [REACH]
+  dpfw.task.remote [as-remote])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  log (logging.getLogger __name__)
+  STOP-GRACE 5      ; seconds until a slave that a cancel cannot reach is hung up on
+  KILL-GRACE 2      ; seconds that a slave has to end when it is told to
+  FLUSH-EVERY 0.02  ; seconds, where the system does not tell when a socket has room
+  HEAVY 65536)      ; bytes of an answer that is not read in the reactor's thread
+
+
+(defclass Network []
+  "A master's connections, threads and timers, in the service of a `Dispatcher`."
+
+  (defn __init__ [self master]
+    (setv
+      self.node (Node "master" self.joined)
+      self.dispatcher (Dispatcher master)
+      self.lock (threading.Lock)                   ; of the dispatcher
+      self.change (threading.Condition self.lock)  ; of who is here or idle
+      self.leader (Leader self.node.reactor self.dispatcher.at-work)
+      self.here (threading.local)   ; ``queue`` of what this thread is doing; ``task`` it plays
+      self.redialling {}            ; address that was dialled -> its `Redialler`
+      self.doing {
+        "listen" self.listen  "send" self.send  "cancel" self.send-cancel  "play" self.play
+        "end" self.end  "hang-up" self.hang-up  "dial" self.dial-again  "gone" self.say-gone
+        "warn" self.warn  "remind" self.remind  "changed" self.tell-watchers})
+    (.append self.node.releases self.leader.release))
+
+  ;; Events, and what is to be done
+
+  (defn report [self event #* arguments]
+    "Tell the dispatcher of an event, and do what it says."
+    (with [_ self.lock]
+      (setv todo (event #* arguments)))
+    (when todo
+      (.perform self todo)))
+
+  (defn act [self event #* arguments]
+    "The same in a user's thread."
+    (with [_ (Whole)]
+      (.report self event #* arguments)))
+
+  (defn perform [self todo]
+    (setv queue (getattr self.here "queue" None))
+    (when queue
+      ; What is being done led to more. It has its turn, on no deeper stack.
+      (.extend queue todo)
+      (return))
+    (setv queue (deque todo)
+          self.here.queue queue)
+    (try
+      (while queue
+        (setv action (get queue 0))
+        (try
+          ((get self.doing (get action 0)) #* (cut action 1 None))
+          (except [BaseException]  ; a fault of ours; the rest is to be done all the same
+            (log.exception "a fault of dpfw, in %s" (get action 0))))
+        (.popleft queue))
+      (finally
+        (setv self.here.queue None))))
+
+  ;; Slaves come and go
+
+  (defn joined [self connection id [dialled None]]
+    "A slave has shaken hands; returns it."
+    (setv connection.congested (partial self.congested connection))
+    (with [_ (Whole)]
+      (with [_ self.lock]
+        (setv [slave todo] (.joined self.dispatcher id connection dialled))
+        (when (and slave (is slave.session.connection connection))
+          (setv slave.address connection.peer
+                slave.through connection.name)))
+      (.perform self todo))
+    slave)
+
+  (defn connect [self host port]
+    "Dial a slave server; returns the `Slave`."
+    (setv [connection id] (.dial self.node host port))
+    (or (.joined self connection id :dialled #(host port))
+        (raise (MasterClosed "this master has left the network"))))
+
+  (defn listen [self session]
+    (.watch self.leader session.connection (partial self.receive session))
+    (when (= session.state "joining")
+      (.report self self.dispatcher.heard session)))
+
+  (defn hang-up [self session]
+    (setv connection session.connection)
+    (.abort connection)
+    (.remove self.leader connection)
+    (.retire self.node connection))
+
+  (defn dial-again [self address of-use]
+    (when (not-in address self.redialling)
+      (setv (get self.redialling address)
+            (Redialler (fn [] (.connect self #* address)) self.node.closed)))
+    (.run self.node.threads (. (get self.redialling address) dial-again) of-use))
+
+  ;; Sending
+
+  (defn send [self session task]
+    (setv connection session.connection
+          unsent (fn [error] (.report self self.dispatcher.unsent session task error)))
+    (when (.hung-up connection)
+      ; It was idle, and nobody has noticed yet.
+      (return (unsent (WireError "it hung up"))))
+    (when (is-not task.timeout None)
+      (setv task.timer (.call-after self.node.reactor task.timeout
+                         (fn [] (.expire self task session)))))
+    (unless task.reader
+      ; Its own thread receives. But that may do other things when the slave dies.
+      (.watch self.leader connection (partial self.notice-end session) HANG-UP))
+    (try
+      (setv all (.post connection (.frames task session.number) (fn [ok]
+                  (if ok
+                    (.report self self.dispatcher.sent session task)
+                    (unsent (WireError "the connection ended"))))))
+      (except [e OSError]
+        (return (unsent e))))
+    (when all
+      (.report self self.dispatcher.sent session task)))
+
+  (defn send-cancel [self session number]
+    "Have the slave interrupt a remote."
+    (setv connection session.connection
+          give-up (fn [] (when (and session.task (= session.task.number number))
+                           (.abort connection))))
+    (try
+      (setv all (.post connection [(framed "cancel" number b"")]))
+      (when (or (not all) (and session.outlet (> session.outlet.sent REACH)))
+        ; It may lie where the slave never comes.
+        (.call-after self.node.reactor STOP-GRACE give-up))
+      (except [e OSError])))  ; who receives will see
+
+  (defn congested [self connection]
+    "The socket does not take all that it is to be sent."
+    (if EPOLL
+      (.watch self.node.reactor connection select.POLLOUT (fn []
+        (.unwatch self.node.reactor connection)
+        (.flush self connection)))
+      (.call-after self.node.reactor FLUSH-EVERY (fn [] (.flush self connection)))))
+
+  (defn flush [self connection]
+    (try
+      (.flush connection)
+      (except [OSError]  ; who receives, or the end of what it should send, will tell
+        (.abort connection))))
+
+  (defn expire [self task session]
+    "The time of a task is over."
+    (with [_ self.lock]
+      (setv todo (when (is task.session session)
+        (.stop self.dispatcher task #("error"
+          (TaskTimeout f"the task took longer than {task.timeout} seconds"))))))
+    (when todo
+      (.perform self todo)))
+
+  ;; Receiving
+
+  (defn receive [self session]
+    "Take in what has come from a slave; the leader calls it."
+    (setv [frames error] (.arrived session.connection))
+    (try
+      (for [[kind number payload] frames]
+        (.take-frame self session kind number payload))
+      (except [e WireError]
+        (setv error e))
+      (except [e Exception]  ; a reader can make nothing of what the slave wrote
+        (setv error (WireError f"{session.connection.peer} sent an answer that makes no sense: {e}"))))
+    (when error
+      (.report self self.dispatcher.hung-up session error)))
+
+  (defn notice-end [self session]
+    "A slave hung up while a local procedure plays with it. What it has sent before
+    is the procedure's to read, on the connection as it is."
+    (.remove self.leader session.connection)
+    (.report self self.dispatcher.hung-up session (WireError "it hung up")))
+
+  (defn take-frame [self session kind number payload]
+    (setv task session.task)
+    (unless (and task task.reader (= number task.number))
+      (raise (WireError
+        f"{session.connection.peer} sent a frame {kind} of task {number}, which it does not run")))
+    (setv reading (or session.reading (task.reader)))
+    (cond
+      (= kind "end") (do
+        (setv session.reading None)
+        (.report self self.dispatcher.answered session number #("answer" reading payload)))
+      (= kind "error") (do
+        (setv session.reading None
+              error (described payload session.connection))
+        (.report self self.dispatcher.answered session number
+          #("error" (.failed reading error))))
+      (= kind "data") (do
+        (setv session.reading reading)
+        (.feed self session task reading payload))
+      (!= kind "output")  ; reserved: no slave sends it yet
+        (raise (WireError f"{session.connection.peer} sent a frame {kind}, which only masters send"))))
+
+  (defn feed [self session task reading data]
+    (try
+      (when (and (.feed reading data) (not reading.sated))
+        ; It reads no more, so nothing more is to be written to the remote.
+        (setv reading.sated True)
+        (.post session.connection [(framed "eof" session.number b"")]))
+      (except [OSError]
+        (raise))
+      (except [e Exception]
+        (.cancel self task #("error" e)))))
+
+  ;; Ends
+
+  (defn end [self task outcome]
+    (when task.timer
+      (.cancel task.timer)
+      (setv task.timer None))
+    (setv how (get outcome 0))
+    (cond
+      (!= how "answer")
+        (.end task.promise how (when (> (len outcome) 1) (get outcome 1)))
+      (and (> (len (get outcome 2)) HEAVY) (.mine self.node.reactor)
+           (.run self.node.threads self.end-answered task #* (cut outcome 1 None)))
+        None
+      True
+        (.end-answered self task #* (cut outcome 1 None))))
+
+  (defn end-answered [self task reading payload]
+    (try
+      (setv value (.value reading payload))
+      (except [e Exception]
+        (.end task.promise "error" e))
+      (else
+        (.end task.promise "result" value))))
+
+  (defn run-callbacks [self call-back]
+    "In a thread of their own; answers False if there is none to be had."
+    (.run self.node.threads call-back))
+
+  (defn wait [self waiter [deadline None]]
+    "Let this thread wait until something wakes it, and receive meanwhile."
+    (setv task (getattr self.here "task" None))
+    (when task
+      (.report self self.dispatcher.waits task))
+    (try
+      (.wait waiter self.leader deadline)
+      (finally
+        (when task
+          (.report self self.dispatcher.waits-no-more task)))))
+
+  ;; Local procedures
+
+  (defn play [self session task]
+    (unless (.run self.node.threads self.play-on session task)
+      ; The network has been left.
+      (.report self self.dispatcher.parted session task (WireError "the master left") None)))
+
+  (defn play-on [self session task]
+    "In a thread of the pool: play one task after the other with a slave, as long
+    as there are any."
+    (setv connection session.connection
+          number session.number)
+    (setv self.here.task task)
+    (try
+      (setv [outcome error] (play task connection number
+        (fn [failure] (.cancel self task #("error" failure)))
+        (fn [outlet] (setv session.outlet outlet))))
+      (except [e BaseException]  ; out of memory, or a fault of ours
+        (setv [outcome error] [None (WireError f"the local procedure's thread failed: {e !r}")]))
+      (finally
+        (setv self.here.task None
+              session.outlet None)))
+    (if error
+      (.report self self.dispatcher.parted session task error outcome)
+      (do
+        (.listen self session)
+        (.report self self.dispatcher.answered session number outcome))))
+
+  ;; What users do
+
+  (defn make-task [self remote #** options]
+    "Make a `Task` of a remote, and hand it to a slave or put it in line; returns
+    its promise."
+    (setv task (.new-task self (.payloads self remote) #** options))
+    (.submit self task)
+    task.promise)
+
+  (defn new-task [self payloads #** options]
+    (setv promise (Promise self)
+          task (Task payloads :promise promise #** options)
+          promise.task task)
+    task)
+
+  (defn payloads [self remote]
+    (task-payloads (as-remote remote) self.node.frame-limit))
+
+  (defn submit [self task]
+    (.act self self.dispatcher.made task))
+
+  (defn initialise [self remote]
+    "See `dpfw-on-connect`. Returns the promises of those that are here."
+    (setv payloads (.payloads self remote))
+    (with [_ (Whole)]
+      (with [_ self.lock]
+        (setv [tasks todo] (.initialise self.dispatcher payloads (fn [slave]
+          (.new-task self payloads :reader ResultReader :slave slave)))))
+      (.perform self todo))
+    (lfor  task tasks  task.promise))
+
+  (defn tasks [self [slave None]]
+    (with [_ self.lock]
+      (.tasks self.dispatcher slave)))
+
+  (defn cancel [self task [outcome #("cancelled")]]
+    "End a promise, and stop its task; answers whether it had not ended."
+    (with [_ (Whole)]
+      (with [_ self.lock]
+        (setv todo (.stop self.dispatcher task outcome)))
+      (unless (is todo None)
+        (.perform self todo)))
+    (is-not todo None))
+
+  (defn kill [self slave]
+    (setv session slave.session)
+    (.act self self.dispatcher.dismissed session)
+    (if slave.process
+      (.kill slave.process)
+      (do
+        (try
+          (.post session.connection [(framed "kill" 0 b"")])
+          (except [OSError]))  ; it has ended already
+        ; It may be stopped, or the network gone.
+        (.call-after self.node.reactor KILL-GRACE session.connection.abort))))
+
+  (defn slave-count [self]
+    (len self.dispatcher.registry.connected))
+
+  (defn wait-for [self look [timeout None]]
+    "What ``look`` gives, with the dispatcher's lock, as soon as that is true; or
+    when so many seconds have passed."
+    (with [_ self.change]
+      (+= self.dispatcher.watchers 1)
+      (try
+        (do
+          ; `Condition.wait-for` takes an empty list for a no.
+          (setv deadline (when (is-not timeout None) (+ (time.monotonic) timeout)))
+          (while (is (setx seen (look)) None)
+            (unless (.wait self.change (when deadline (- deadline (time.monotonic))))
+              (return (look))))
+          seen)
+        (finally
+          (-= self.dispatcher.watchers 1)))))
+
+  (defn close [self]
+    (.set self.node.closed)
+    (.act self self.dispatcher.close)
+    (with [_ self.change]
+      (.notify-all self.change))
+    (.close self.leader)
+    (.close self.node))
+
+  ;; What users are told
+
+  (defn warn [self text]
+    (.say self.node log.warning "%s" text))
+
+  (defn say-gone [self session]
+    (unless (.is-set self.node.closed)
+      (.say self.node log.warning "%r is gone" session.slave)))
+
+  (defn remind [self seconds]
+    (.call-after self.node.reactor seconds (fn [] (.report self self.dispatcher.reminded))))
+
+  (defn tell-watchers [self]
+    (with [_ self.change]
+      (.notify-all self.change))))

@@ -1,0 +1,62 @@
+"Local procedures that only read one result, and so need no thread.
+
+`read-result` is known by its identity. The calls over collections have one of
+their own. Each task gets a new reader, which whoever receives its answer feeds::
+
+    feed data      bytes that the remote wrote; answers whether it wants no more
+    value payload  the task's result; ``payload`` is the remote's own
+    failed error   the remote has failed; gives the error that the task is to have
+
+``sated`` is the receiver's: whether the remote was told that no more will come."
+
+(import
+  dpfw.data.sexp [read-datum])
+(eval-when-compile (require hyrule.control [unless]))
+
+
+(defclass ResultReader []
+  "What `read-result` reads: the first line that is not blank. With a remote that
+  writes nothing, that is its result."
+
+  (defn __init__ [self]
+    (setv
+      self.text b""      ; the first line that is not blank, as far as it came
+      self.whole False   ; is it all there?
+      self.sated False
+      self.result None))
+
+  (defn feed [self data]
+    (unless self.whole
+      (for [piece (.splitlines data True)]
+        (+= self.text piece)
+        (when (.endswith self.text b"\n")
+          (if (.isspace (.decode self.text))
+            (setv self.text b"")
+            (do
+              (setv self.whole True
+                    self.result (read-datum (.decode self.text)))
+              (break))))))
+    self.whole)
+
+  (defn value [self payload]
+    (cond
+      self.whole self.result
+      (or (not self.text) (.isspace (.decode self.text))) (read-datum (.decode payload))
+      True (read-datum (.decode self.text))))
+
+  (defn failed [self error]
+    error))
+
+
+(defclass Discarder []
+  "Reads what nobody wants any more."
+
+  (setv sated True)
+
+  (defn feed [self data]
+    False)
+
+  (defn value [self payload])
+
+  (defn failed [self error]
+    error))

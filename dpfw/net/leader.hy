@@ -1,0 +1,226 @@
+"Who receives: one thread at a time, the leader, waits for all connections.
+
+::
+
+    reactor ──watches──> set of connections <──waits on── a thread that leads
+
+The connections are in a set of their own, an epoll object, which the reactor
+watches like any descriptor. So with nobody else there, the reactor leads. A
+thread that has to wait for a promise takes the set away from the reactor, which
+costs one system call and wakes nobody; then it waits on the set itself, and
+handles what comes on any connection, until its own promise has ended. Of several
+such threads one leads, and the others sleep until somebody ends their promises.
+
+Who has led gives the set back by another call when nothing is to come. When slaves
+are at work, an answer would wake the reactor at once, and two threads would fight
+for the interpreter, while the one that has just led is likely to lead again, for
+its next promise: then the reactor takes the set back when nobody has led for the
+time of a tick.
+
+Source: the pattern Leader/Followers (Schmidt and others, 2000)."
+
+(import
+  logging
+  os
+  select
+  threading
+  time
+  dpfw.net.interrupt [Whole]
+  dpfw.net.reactor [EPOLL])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  log (logging.getLogger __name__)
+  AT-ONCE 64   ; connections that are looked at before the leader looks up
+  TICK 0.001)  ; seconds
+
+
+(defclass Waiter []
+  "A thread that waits until another, or it itself while it leads, says `wake`."
+
+  (defn __init__ [self]
+    (setv
+      self.over False
+      self.thread (threading.get-ident)
+      self.leader None    ; the `Leader` on whose set it waits,
+      self.gate None))    ; or the lock that it sleeps on
+
+  ; Who wakes sets `over` first and looks then how to wake; who waits says first
+  ; how it waits and looks at `over` then. So one of the two sees the other.
+
+  (defn wake [self]
+    (setv self.over True
+          gate self.gate
+          leader self.leader)
+    (cond
+      gate (.open-gate self gate)
+      (and leader (!= self.thread (threading.get-ident))) (.wake leader)))
+
+  (defn open-gate [self gate]
+    (try
+      (.release gate)
+      (except [RuntimeError])))  ; it is open already
+
+  (defn sleep [self [deadline None]]
+    "Sleep until somebody wakes this thread, or the deadline."
+    (setv gate (threading.Lock))
+    (.acquire gate)
+    (setv self.gate gate)
+    (unless self.over
+      (if (is deadline None)
+        (.acquire gate)
+        (.acquire gate :timeout (max 0 (- deadline (time.monotonic)))))))
+
+  (defn wait [self leader [deadline None]]
+    "Wait, as the leader if nobody else is."
+    (unless (.lead leader self deadline)
+      (.sleep self deadline))))
+
+
+(defclass Leader []
+  "The connections of a node, and who waits on them."
+
+  (defn __init__ [self reactor [at-work (fn [] False)]]
+    "``at-work`` says whether anything is about to come."
+    (setv
+      self.reactor reactor
+      self.at-work at-work
+      self.lock (threading.Lock)      ; of what is in the set
+      self.calls {}                   ; descriptor -> what to call when something came
+      self.leading (threading.Lock)   ; held by who leads; and with it:
+      self.given True                 ; does the reactor watch the set?
+      self.ticking False              ; will it look whether anybody has led?
+      self.led False                  ; since it last looked?
+      self.closed False
+      self.set None)                  ; without epoll, the reactor always leads
+    (when EPOLL
+      (setv self.set (EPOLL)
+            self.waker (os.eventfd 0 (| os.EFD-NONBLOCK os.EFD-CLOEXEC)))
+      (.register self.set self.waker select.POLLIN)
+      (.watch reactor self.set select.POLLIN self.follow)))
+
+  (defn watch [self connection call [events select.POLLIN]]
+    "Have ``call`` called, by who leads, when something came on a connection, or at
+    these events."
+    (unless self.set
+      (.watch self.reactor connection events call)
+      (return))
+    (with [_ self.lock]
+      ; One that is about to be closed has been removed already.
+      (unless (or self.closed connection.aborted)
+        (setv descriptor (.fileno connection))
+        (if (in descriptor self.calls)
+          (.modify self.set descriptor events)
+          (.register self.set descriptor events))
+        (setv (get self.calls descriptor) call))))
+
+  (defn remove [self connection]
+    "Look at this connection no more. Call it before the connection is closed.
+    Idempotent."
+    (unless self.set
+      (.unwatch self.reactor connection)
+      (return))
+    (with [_ self.lock]
+      (setv descriptor (.fileno connection))
+      (when (and (is-not (.pop self.calls descriptor None) None) (not self.closed))
+        (.unregister self.set descriptor))))
+
+  (defn lead [self waiter [deadline None]]
+    "Handle what comes until the waiter is woken, or the deadline. Answers False,
+    at once, if another thread leads."
+    (unless self.set
+      (return False))
+    (with [step (Whole)]
+      (unless (.acquire self.leading :blocking False)
+        (return False))
+      (try
+        (when self.closed
+          (return False))
+        (setv waiter.leader self
+              self.led True)
+        (when self.given
+          (.change self.reactor self.set 0)
+          (setv self.given False))
+        (try
+          (while (not (or waiter.over (late? deadline)))
+            (.handle self (.let-in step self.set.poll (seconds-to deadline) AT-ONCE)))
+          (finally
+            (.give-back self)))
+        (finally
+          (.release self.leading))))
+    True)
+
+  (defn give-back [self]
+    (cond
+      (not (self.at-work)) (do
+        (.change self.reactor self.set select.POLLIN)
+        (setv self.given True))
+      (not self.ticking) (do
+        (setv self.ticking True)
+        (.call-after self.reactor TICK self.tick))))
+
+  (defn tick [self]
+    "In the reactor's thread: take the set, unless somebody has led since the last
+    tick."
+    (if (.acquire self.leading :blocking False)
+      (try
+        (if self.led
+          (.call-after self.reactor TICK self.tick)
+          (do
+            (setv self.ticking False)
+            (unless (or self.given self.closed)
+              (.change self.reactor self.set select.POLLIN)
+              (setv self.given True))))
+        (setv self.led False)
+        (finally
+          (.release self.leading)))
+      (.call-after self.reactor TICK self.tick)))
+
+  (defn follow [self]
+    "In the reactor's thread: there is something to handle, and perhaps no leader."
+    (when (.acquire self.leading :blocking False)
+      (try
+        (.handle self (.poll self.set 0 AT-ONCE))
+        (finally
+          (.release self.leading)))))
+
+  (defn handle [self events]
+    (for [[descriptor _] events]
+      (setv call (.get self.calls descriptor))
+      (if call
+        (try
+          (call)
+          (except [BaseException]  ; a fault of ours: no code of a user's runs here
+            (log.exception "in %s" (. (threading.current-thread) name))))
+        (when (= descriptor self.waker)
+          (os.eventfd-read self.waker)))))
+
+  (defn wake [self]
+    "Have the leader see whether what it waits for is there."
+    (with [_ self.lock]
+      (unless self.closed
+        (os.eventfd-write self.waker 1))))
+
+  (defn close [self]
+    "To be called when nobody waits any more. Idempotent."
+    (when (or self.closed (not self.set))
+      (return))
+    (with [_ self.leading]
+      (.unwatch self.reactor self.set)
+      (with [_ self.lock]
+        (setv self.closed True)
+        (.release self))))
+
+  (defn release [self]
+    "Close what it has open."
+    (when self.set
+      (.close self.set)
+      (os.close self.waker))))
+
+
+(defn late? [deadline]
+  (and (is-not deadline None) (>= (time.monotonic) deadline)))
+
+(defn seconds-to [deadline]
+  (when (is-not deadline None)
+    (max 0 (- deadline (time.monotonic)))))

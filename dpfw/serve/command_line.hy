@@ -1,0 +1,97 @@
+"The slave at the command line: ``hy -m dpfw.slave``, and ``dpfw-slave``."
+
+(import
+  argparse
+  logging
+  os
+  signal
+  sys
+  dpfw.errors [AddressError DpfwError]
+  dpfw.net.addresses [format-address parse-address]
+  dpfw.serve.process [evaluator]
+  dpfw.serve.server [Server])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  log (logging.getLogger __name__)
+  GRACE 3)  ; seconds that a remote has to stop when its process is to end
+
+
+(defn main [[arguments None]]
+  "What ``hy -m dpfw.slave`` does; returns the exit status."
+  (setv options (parsed arguments))
+  (logging.basicConfig
+    :level (.upper options.log-level)
+    :format "%(asctime)s %(levelname)s %(name)s: %(message)s")
+  (signal.signal signal.SIGTERM end-process)
+  (try
+    (with [server (Server evaluator)]
+      (cond
+        (is options.connect None)
+          (listen-and-serve server options)
+        options.once
+          (serve-once server #* options.connect)
+        True
+          (.serve-dialled server #* options.connect)))
+    0
+    (except [e [DpfwError OSError]]
+      (print f"dpfw-slave: {e}" :file sys.stderr)
+      1)
+    (finally
+      (signal.signal signal.SIGTERM signal.SIG-IGN))))
+
+(defn end-process [#* _]
+  "The handler of SIGTERM. Closing has bounds of its own; a second signal must
+  not break it off."
+  (signal.signal signal.SIGTERM signal.SIG-IGN)
+  (raise (SystemExit 0)))
+
+(defn listen-and-serve [server options]
+  (setv address (.listen server.node options.port options.backlog options.host))
+  (print f"dpfw slave listens on {(format-address address)}" :flush True)
+  (.serve-in-turn server))
+
+(defn serve-once [server host port]
+  "Serve one session. The process ends with it, also when a remote does not stop."
+  (defn when-gone []
+    (.call-after server.node.reactor GRACE (fn [] (os._exit 1))))
+  (setv session (.serve server (.dial server host port) when-gone))
+  (log.info "%s" session.error))
+
+
+(defn parsed [arguments]
+  (setv
+    parser (parser-of-arguments)
+    options (.parse-args parser arguments))
+  (when (= (is options.port None) (is options.connect None))
+    (.error parser "give a port to listen on, or --connect HOST:PORT"))
+  (when (and options.once (is options.connect None))
+    (.error parser "--once goes with --connect"))
+  options)
+
+(defn parser-of-arguments []
+  (setv parser (argparse.ArgumentParser
+    :prog "dpfw-slave"
+    :description "A dpfw slave: evaluates the s-expressions that its masters send."
+    :epilog (+ "Both ends hold the same cookie: $DPFW_COOKIE, else the file "
+      "$DPFW_COOKIE_FILE, else ~/.config/dpfw/cookie, which is made on first use.")))
+  (.add-argument parser "port" :nargs "?" :type int
+    :help "listen for masters on this port; 0 is any free one")
+  (.add-argument parser "--host"
+    :help "listen on this address only (default: on every one)")
+  (.add-argument parser "--backlog" :type int :default 100
+    :help "connections that may wait to be accepted (default: %(default)s)")
+  (.add-argument parser "--connect" :metavar "HOST:PORT" :type address
+    :help "dial a master server instead; an IPv6 host stands in brackets")
+  (.add-argument parser "--once" :action "store_true"
+    :help "with --connect: dial once, and end when the master goes")
+  (.add-argument parser "--log-level" :default "warning"
+    :choices ["debug" "info" "warning" "error"]
+    :help "what to log on standard error (default: %(default)s)")
+  parser)
+
+(defn address [text]
+  (try
+    (parse-address text)
+    (except [e AddressError]
+      (raise (argparse.ArgumentTypeError (str e))))))

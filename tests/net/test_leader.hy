@@ -1,0 +1,239 @@
+"One thread at a time waits for all connections, the reactor's when nobody else
+does; and an interrupt cuts no step in two."
+
+(import
+  os
+  signal
+  socket
+  threading
+  time
+  pytest
+  dpfw.net.interrupt [Guard Whole handling]
+  dpfw.net.leader
+  dpfw.net.leader [Leader Waiter]
+  dpfw.net.reactor [Reactor]
+  dpfw.net.wire [Connection]
+  tests.helpers [begin holds outcome tcp-pair until WAIT])
+(eval-when-compile (require hyrule.control [unless]))
+
+(defclass Room []
+  "A leader with connections that say what comes on them, and by which thread."
+
+  (defn __init__ [self n]
+    (setv
+      self.reactor (Reactor "the reactor of a test")
+      self.at-work False
+      self.leader (Leader self.reactor (fn [] self.at-work))
+      self.heard []
+      self.waiters {}
+      self.ours []
+      self.theirs [])
+    (for [k (range n)]
+      (setv [one two] (tcp-pair)
+            connection (Connection one))
+      (.append self.ours connection)
+      (.append self.theirs two)
+      (.watch self.leader connection (fn [[connection connection] [k k]] (.hear self connection k)))))
+
+  (defn hear [self connection k]
+    (setv [frames end] (.arrived connection))
+    (for [[kind number payload] frames]
+      (.append self.heard #(k number (threading.get-ident)))
+      (setv waiter (.get self.waiters number))
+      (when waiter
+        (.wake waiter))))
+
+  (defn say [self k number]
+    (.sendall (get self.theirs k) (.encode f"(end {number} 0)\n")))
+
+  (defn wait-for [self number [seconds WAIT]]
+    "Wait until a frame of this number has come; returns whether it has."
+    (setv waiter (Waiter)
+          (get self.waiters number) waiter)
+    (.wait waiter self.leader (+ (time.monotonic) seconds))
+    waiter.over)
+
+  (defn close [self]
+    (for [connection self.ours]
+      (.remove self.leader connection)
+      (.close connection))
+    (for [sock self.theirs]
+      (.close sock))
+    (.close self.leader)
+    (.close self.reactor)))
+
+(defn [(pytest.fixture :params ["epoll" "poll"])] room [request monkeypatch]
+  (when (= request.param "poll")
+    (monkeypatch.setattr dpfw.net.leader "EPOLL" None)
+    (monkeypatch.setattr dpfw.net.reactor "EPOLL" None))
+  (setv room (Room 3))
+  (yield room)
+  (.close room))
+
+
+;; Who hears
+
+(defn test-with-nobody-there-the-reactor-hears [room]
+  (for [[n k] (enumerate [0 1 2 0])]
+    (.say room k n)
+    (until (fn [] (> (len room.heard) n))))
+  (holds (sfor  [_ _ who] room.heard  who) #{room.reactor.thread.ident}))
+
+(defn test-who-waits-hears-what-comes-for-others-too [room]
+  (unless room.leader.set
+    (pytest.skip "without epoll, the reactor hears all"))
+  (setv waiting (begin (fn []
+    #((.wait-for room 7) (threading.get-ident)))))
+  (until (fn [] (.locked room.leader.leading)))
+  (.say room 0 1)
+  (.say room 1 2)
+  (until (fn [] (= (len room.heard) 2)))
+  (.say room 2 7)
+  (setv [came who] (outcome waiting))
+  (holds came True)
+  (holds room.heard [#(0 1 who) #(1 2 who) #(2 7 who)])
+  ; And the reactor again.
+  (.say room 0 3)
+  (until (fn [] (= (len room.heard) 4)))
+  (holds (get room.heard -1) #(0 3 room.reactor.thread.ident)))
+
+(defn test-of-many-who-wait-each-hears-of-its-own [room]
+  (setv room.at-work True)
+  (for [turn (range 20)]
+    (setv numbers (list (range (* 10 turn) (+ (* 10 turn) 8)))
+          waiting (lfor  n numbers  (begin room.wait-for n)))
+    (for [n (reversed numbers)]
+      (until (fn [] (in n room.waiters)))
+      (.say room (% n 3) n))
+    (holds (lfor  future waiting  (outcome future)) (* [True] 8))))
+
+(defn test-after-the-last-who-led-the-reactor-hears-though-more-is-to-come [room]
+  "It takes the set back by itself."
+  (setv room.at-work True)
+  (.say room 0 1)
+  (holds (.wait-for room 1) True)
+  (.say room 1 2)
+  (until (fn [] (= (len room.heard) 2)))
+  (until (fn [] (not room.leader.ticking)))
+  (.say room 2 3)
+  (until (fn [] (= (len room.heard) 3))))
+
+(defn test-a-deadline-ends-the-wait [room]
+  (holds (.wait-for room 1 0.01) False)
+  (.say room 0 1)
+  (until (fn [] room.heard)))
+
+(defn test-another-thread-wakes-who-leads [room]
+  (setv waiting (begin room.wait-for 5))
+  (until (fn [] (in 5 room.waiters)))
+  (.wake (get room.waiters 5))
+  (holds (outcome waiting) True))
+
+(defn test-a-fault-in-one-call-stops-nobody [room caplog]
+  (.watch room.leader (get room.ours 0) (fn []
+    (.arrived (get room.ours 0))
+    (raise (ValueError "on purpose"))))
+  (setv waiting (begin room.wait-for 2))
+  (until (fn [] (in 2 room.waiters)))
+  (.say room 0 1)
+  (until (fn [] (in "on purpose" caplog.text)))
+  (.say room 1 2)
+  (holds (outcome waiting) True))
+
+(defn test-what-is-removed-is-not-heard [room]
+  (.remove room.leader (get room.ours 0))
+  (.remove room.leader (get room.ours 0))
+  (.say room 0 1)
+  (.say room 1 2)
+  (until (fn [] room.heard))
+  (holds (get room.heard 0 1) 2))
+
+
+;; Steps that are done whole
+
+(defn test-an-interrupt-strikes-at-the-end-of-a-step []
+  (setv did [])
+  (with [_ (pytest.raises KeyboardInterrupt)]
+    (with [_ (Whole)]
+      (.append did 1)
+      (signal.raise-signal signal.SIGINT)
+      (.append did 2))
+    (.append did 3))
+  (holds did [1 2])
+  (holds (signal.getsignal signal.SIGINT) signal.default-int-handler))
+
+(defn test-steps-within-steps []
+  (setv did [])
+  (with [_ (pytest.raises KeyboardInterrupt)]
+    (with [_ (Whole)]
+      (with [_ (Whole)]
+        (signal.raise-signal signal.SIGINT)
+        (.append did 1))
+      (.append did 2))
+    (.append did 3))
+  (holds did [1 2]))
+
+(defn test-a-step-lets-an-interrupt-in-where-it-waits []
+  (setv did [])
+  (with [_ (pytest.raises KeyboardInterrupt)]
+    (with [step (Whole)]
+      (.let-in step signal.raise-signal signal.SIGINT)
+      (.append did 1)))
+  (holds did [])
+  ; And one that came before, too.
+  (with [_ (pytest.raises KeyboardInterrupt)]
+    (with [step (Whole)]
+      (signal.raise-signal signal.SIGINT)
+      (.let-in step did.append 1)))
+  (holds did []))
+
+(defn test-a-handler-of-the-users-is-called-and-stays []
+  (setv seen [])
+  (with [_ (handling signal.SIGINT (fn [number frame] (.append seen number)))]
+    (setv handler (signal.getsignal signal.SIGINT))
+    (with [_ (Whole)]
+      (signal.raise-signal signal.SIGINT)
+      (holds seen []))
+    (holds seen [signal.SIGINT])
+    (holds (signal.getsignal signal.SIGINT) handler)))
+
+(defn [(pytest.mark.parametrize "handler" [signal.SIG-IGN signal.SIG-DFL])]
+  test-what-is-not-pythons-is-left-alone [handler]
+  (with [_ (handling signal.SIGINT handler)]
+    (with [_ (Whole)]
+      (holds (signal.getsignal signal.SIGINT) handler))))
+
+(defn test-an-error-of-the-step-is-its-own []
+  (with [_ (pytest.raises ValueError)]
+    (with [_ (Whole)]
+      (raise (ValueError "on purpose"))))
+  (holds (signal.getsignal signal.SIGINT) signal.default-int-handler))
+
+(defn test-another-thread-sets-no-handler []
+  (holds (outcome (begin (fn []
+    (with [step (Whole)]
+      #((.let-in step int "5") (is (signal.getsignal signal.SIGINT) signal.default-int-handler)))))) #(5 True)))
+
+(defn test-a-guards-interrupt-strikes-at-the-end-of-a-step-too []
+  "As when a remote that is itself a master is cancelled."
+  (setv did []
+        guard (Guard))
+  (defn body []
+    (with [_ (Whole)]
+      (.interrupt guard)
+      (.append did 1))
+    (.append did 2))
+  (with [_ (.on-duty guard)  _ (pytest.raises KeyboardInterrupt)]
+    (.run guard body))
+  (holds did [1]))
+
+(defn test-a-guards-interrupt-is-let-in []
+  (setv did []
+        guard (Guard))
+  (defn body []
+    (with [step (Whole)]
+      (.let-in step (fn [] (.interrupt guard) (time.sleep WAIT)))
+      (.append did 1)))
+  (with [_ (.on-duty guard)  _ (pytest.raises KeyboardInterrupt)]
+    (.run guard body))
+  (holds did []))

@@ -1,0 +1,102 @@
+"What an evaluator keeps of remotes has an end, in number and in bytes. What remotes
+mean is in tests/task/test_beside.hy and test_remotes.hy."
+
+(import
+  linecache
+  sys
+  traceback
+  pytest
+  dpfw.serve.bounded
+  dpfw.serve.bounded [Bounded]
+  dpfw.serve.evaluator [Evaluator]
+  tests.doc-examples [check-docstrings]
+  tests.helpers [holds])
+
+(setv ROOM 200,000)
+
+(defn [pytest.fixture] small [monkeypatch]
+  "An evaluator with little room."
+  (.setattr monkeypatch "dpfw.serve.evaluator.ROOM" ROOM)
+  (Evaluator {"log" []}))
+
+(defn with-comment [n size]
+  "A remote that fails, with so long a text."
+  f"(fn [i o] ; {(* "x" size)}\n (/ {n} 0))")
+
+(defn run [e text]
+  "Call what a remote yields; gives the traceback."
+  (try
+    ((.procedure e text) None None)
+    (except [ZeroDivisionError]
+      (traceback.format-exc))))
+
+(defn shown []
+  "The remotes whose text tracebacks can show."
+  (sfor  name linecache.cache  :if (.startswith name "<remote ")  name))
+
+(defn characters [names]
+  (sum (gfor  name names  line (linecache.getlines name)  (len line))))
+
+(defn test-texts-are-bounded-by-bytes [small]
+  (for [n (range 100)]
+    (assert (in f"(/ {n} 0)" (run small (with-comment n 10,000))))
+    (assert (<= (sum (gfor  [text _] small.makers  (len text))) ROOM) n)
+    (assert (<= (characters small.sources) ROOM) n))
+  ; Not much less than there is room for, and the youngest.
+  (assert (<= 10 (len small.sources) 20) (len small.sources))
+  (assert (<= 10 (len small.makers) 20) (len small.makers))
+  (assert (in #((with-comment 99 10,000) 0) small.makers))
+  (assert (<= (set small.sources) (shown)))
+  (setv numbers (sfor  name small.sources  (int (cut name 8 -1))))
+  (holds numbers (set (range (- 101 (len numbers)) 101))))
+
+(defn test-a-text-that-has-no-room-is-compiled-each-time-and-not-kept [small]
+  (run small (with-comment 1 1000))
+  (setv before (shown))
+  (for [_ (range 2)]
+    (setv said (run small (with-comment 2 ROOM)))
+    (assert (in "ZeroDivisionError" said))
+    (assert (not-in "(/ 2 0)" said)))
+  (holds (lfor  [text _] small.makers  (len text)) [(len (with-comment 1 1000))])
+  (holds (shown) before))
+
+(defn test-what-was-compiled-counts-and-not-its-text-alone [small]
+  ; It has some twenty times the bytes of its text.
+  (setv text f"(fn [i o] (defclass C []) {(.join " " (gfor  n (range 600)  f"(C {n})"))})")
+  (for [n (range 10)]
+    (.procedure small f"{text};{n}"))
+  (assert (< (* 5 (len text)) small.makers.taken (+ ROOM 1)) [(len text) small.makers.taken])
+  (assert (< (len small.makers) 10) (len small.makers)))
+
+(defn test-many-short-lines-count-for-what-they-take [small]
+  "Each line is an object."
+  (.procedure small f"(fn [i o] {(* "1\n" 2,000)})")
+  (assert (> small.sources.taken 100,000) small.sources.taken))
+
+(defn test-another-macro-makes-room [small]
+  (for [n (range 10)]
+    (.procedure small (with-comment n 10,000)))
+  (assert (> small.makers.taken 100,000))
+  (.procedure small "(do (defmacro m [] 1) (fn [i o]))")
+  (.procedure small "(fn [i o])")
+  (holds (list small.makers) [#("(fn [i o])" 0)])
+  (assert (< small.makers.taken 2000) small.makers.taken))
+
+(defn test-what-is-bounded-forgets-the-oldest []
+  (setv gone []
+        d (Bounded :most 3 :room 100 :forget gone.append))
+  (for [[key size] [["a" 10] ["b" 10] ["c" 10] ["d" 10]]]
+    (assert (.keep d key (.upper key) size)))
+  (holds d {"b" "B"  "c" "C"  "d" "D"})
+  (assert (.keep d "e" 5 85))
+  (holds #((list d) d.taken gone) #(["d" "e"] 95 ["a" "b" "c"]))
+  ; Set anew, it counts once, and is the youngest.
+  (.keep d "d" 6 12)
+  (holds #((list d) d.taken) #(["e" "d"] 97))
+  (assert (not (.keep d "f" 7 101)))
+  (holds #((list d) d.taken) #(["e" "d"] 97))
+  (.clear d)
+  (holds #((list d) d.taken d.sizes) #([] 0 {})))
+
+(defn test-the-example-in-its-docstring-holds []
+  (assert (check-docstrings dpfw.serve.bounded)))

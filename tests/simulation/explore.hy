@@ -1,0 +1,294 @@
+"Who chooses what happens next in a world: chance, a list of choices, or every
+choice, one after the other.
+
+A choice is the number of a move among all that are offered. `walk` makes them by
+chance, and so a seed stands for a run; `replay` makes those it is given; `exhaust`
+makes each of them in every state that a small network can come into. States that
+differ in nothing that matters to what follows are one (`key-of`)."
+
+(import
+  pickle
+  dpfw.dispatch.states [OPEN]
+  tests.simulation.rules [hold rested]
+  tests.simulation.agents [Dialler Job Link Player Process Thread User]
+  tests.simulation.world [World offered step])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  LONGEST 2000  ; steps of a run; those of one that never ends are more
+  ; How readily what may happen does, when something else must; and how much chance
+  ; prefers those who were there first, or those who came last. One of each a run.
+  RASHNESS [0.02 0.1 0.3]
+  LEANING [0.5 1 1 2])
+
+
+(defclass Failure [Exception]
+  "A run in which something did not hold: its plan, its choices, and what."
+
+  (defn __init__ [self plan choices error [World World] [brief False]]
+    (.__init__ (super) plan choices error)
+    (setv self.plan plan
+          self.choices choices
+          self.error error
+          self.World World
+          self.brief brief))
+
+  (defn __str__ [self]
+    f"{(. (type self.error) __name__)}: {self.error}"))
+
+
+;; By chance
+
+(defn walk [random plan [World World]]
+  "Run a world to its end by chance; returns the choices that were made."
+  (setv
+    w (World plan)
+    choices []
+    chance random.random
+    rashness (.choice random RASHNESS)
+    leaning (.choice random LEANING))
+  (try
+    (while True
+      (setv [must may] (offered w)
+            n (len must))
+      (if must
+        (if (and may (< (chance) rashness))
+          (setv choice (+ n (int (* (chance) (len may))))
+                move (get may (- choice n)))
+          (setv choice (int (* (** (chance) leaning) n))
+                move (get must choice)))
+        (do
+          (rested w)
+          ; It may stay so.
+          (unless (and may (> (chance) 0.1))
+            (break))
+          (setv choice (int (* (chance) (len may)))
+                move (get may choice))))
+      (.append choices choice)
+      (step w move)
+      (hold (< (len choices) LONGEST) "it goes on and on"))
+    (last-words w)
+    (except [e Exception]  ; of the dispatcher's, too
+      (raise (Failure plan choices e World) :from e)))
+  choices)
+
+(defn last-words [w]
+  "Whose tasks wait at the end is told, at the second reminder at the latest: before
+  the first, there may have been answers."
+  (when (and w.dispatcher.line (not w.closed))
+    (setv said (+ (.reminded w.dispatcher) (.reminded w.dispatcher)))
+    (hold (any (gfor  action said  (= (get action 0) "warn")))
+      "tasks wait, and nobody is told")))
+
+
+;; By choices
+
+(defn replay [plan choices [World World] [trace None] [brief False] [to-the-end True]]
+  "Run a world by these choices, and on as it must; returns the `Failure`, or None.
+  ``trace`` is called with the world before each move, and with that."
+  (setv w (World plan brief)
+        made []
+        waiting (iter choices))
+  (try
+    (while True
+      (setv [must may] (offered w)
+            moves (+ must may))
+      (unless must
+        (rested w))
+      (setv choice (next waiting None))
+      (when (is choice None)
+        (unless (and to-the-end must)
+          (break))
+        (setv choice 0))
+      (unless moves
+        (break))
+      (setv choice (% choice (len moves)))
+      (.append made choice)
+      (when trace
+        (trace w (get moves choice)))
+      (step w (get moves choice))
+      (hold (< (len made) LONGEST) "it goes on and on"))
+    (unless may
+      (last-words w))
+    (except [e Exception]
+      (Failure plan made e World brief))))
+
+
+;; Every choice
+
+(defn exhaust [plan [World World]]
+  "Go through every state that a world can come into; returns how many there are, and
+  how many orders of steps lead through them. Raises `Failure`."
+  (setv w (World plan True)
+        root (key-of w)
+        followers {}     ; state -> those that may follow it
+        todo [#(w None 0 None)])  ; world or its copy, the choices so far, the one to make next, the state before
+  (while todo
+    (setv [w path choice before] (.pop todo))
+    (when (isinstance w bytes)
+      (setv w (pickle.loads w)))
+    (try
+      (unless (is before None)
+        (setv [must may] (offered w)
+              path #(path choice))
+        (step w (get (+ must may) choice)))
+      (while True
+        (setv state (key-of w))
+        (unless (is before None)
+          (.append (get followers before) state))
+        (when (in state followers)
+          (break))
+        (setv (get followers state) []
+              [must may] (offered w)
+              n (+ (len must) (len may)))
+        (unless must
+          (rested w)
+          (unless may
+            (last-words w)
+            (break)))
+        (when (> n 1)
+          (setv copy (pickle.dumps w -1))
+          (for [other (range 1 n)]
+            (.append todo #(copy path other state))))
+        (setv path #(path 0)
+              before state)
+        (step w (if must (get must 0) (get may 0))))
+      (except [e Exception]
+        (raise (Failure plan (choices-of path) e World True) :from e))))
+  #((len followers) (orders followers root)))
+
+(defn choices-of [path]
+  (setv choices [])
+  (while path
+    (setv [path choice] path)
+    (.append choices choice))
+  (cut choices None None -1))
+
+(defn orders [followers root]
+  "How many ways there are from the root to where nothing follows."
+  (setv counts {}
+        todo [root])
+  (while todo
+    (setv state (get todo -1))
+    (if (in state counts)
+      (.pop todo)
+      (do
+        (setv after (get followers state)
+              unknown (lfor  s after  :if (not-in s counts)  s))
+        (if unknown
+          (.extend todo unknown)
+          (setv (get counts state) (or (sum (gfor  s after  (get counts s))) 1))))))
+  (get counts root))
+
+
+;; When two worlds are the same
+
+(defn key-of [w]
+  "What matters of a world to all that may still happen, as a number. Not how it came
+  to be so: connections and tasks are counted from the last one back."
+  (setv d w.dispatcher)
+  (hash #(
+    (tuple (map key-of-job w.made))
+    (tuple (sorted (gfor  agent w.agents  (hash ((get AGENTS (type agent)) w agent)))))
+    (tuple (map key-of-slave w.slaves))
+    (frozenset (gfor  [task session] w.timers  :if (in task.state OPEN)
+      #(task.name (key-of-session session))))
+    (tuple (gfor  task d.line  task.name))
+    (tuple (map key-of-session d.idle))
+    (frozenset (map key-of-task d.adrift))
+    (frozenset (map key-of-task d.waiting))
+    (tuple d.registry.connected)
+    (len d.registry.preparations)
+    (is d.patience None) d.watchers d.doors w.closed d.closed
+    w.die w.cut w.restart w.flop w.babble w.remind w.reminders)))
+
+(defn key-of-job [task]
+  (setv state task.state)
+  (if (= state "ended")
+    task.name
+    #(task.name state task.retries (bool task.given) task.wholes task.begun task.playing
+      (is task.ended None) (key-of-session task.session)
+      (when task.session (- task.session.number task.number)))))
+
+(defn key-of-task [task]
+  (cond
+    (is task None) None
+    (isinstance task Job) task.name
+    True #(task.preparation (key-of-session task.session))))
+
+(defn key-of-session [session]
+  (when session
+    (key-of-link session.connection)))
+
+(defn key-of-link [link]
+  #(link.process.name (- link.process.serial link.serial)))
+
+(defn key-of-slave [slave]
+  (setv session slave.session)
+  (when (= session.state "lost")
+    (return #(slave.body.name (key-of-open session.task))))
+  #(session.state (key-of-session session) (key-of-task session.task) (tuple session.unprepared)
+    (and session.dialled session.useful) (frozenset slave.prepared) (tuple (gfor  task slave.line  task.name))))
+
+(defn key-of-queue [queue]
+  (tuple (map key-of-action queue)))
+
+(defn key-of-action [action]
+  (setv [verb #* rest] action)
+  (match verb
+    (| "send" "sent" "unsent")
+      #(verb (key-of-session (get rest 0)) (key-of-task (get rest 1)))
+    "parted"
+      #(verb (key-of-session (get rest 0)) (key-of-task (get rest 1)) (bool (get rest 2)))
+    "cancel"
+      #(verb (key-of-session (get rest 0)) (- (. (get rest 0) number) (get rest 1)))
+    "answered"
+      #(verb (key-of-session (get rest 0)) (get (get rest 2) 0))
+    (| "join" "enlist")
+      #(verb (key-of-link (get rest 0)))
+    (| "listen" "heard" "hang-up")
+      #(verb (key-of-session (get rest 0)))
+    _
+      #(verb)))
+
+(defn key-of-thread [w thread]
+  (key-of-queue thread.queue))
+
+(defn key-of-open [task]
+  (when (and task task.promise (is task.ended None))
+    task.name))
+
+(defn ever? [w script]
+  "Can what is left of it ever be done?"
+  (not (and script (= (get script 0 0) "cancel")
+            (in (get script 0 1) w.jobs)
+            (is-not (. (get w.jobs (get script 0 1)) ended) None))))
+
+(defn key-of-user [w user]
+  #(user.name (if (or user.queue (ever? w user.script)) (len user.script) 0) user.asleep user.woken (key-of-queue user.queue)))
+
+(defn key-of-player [w player]
+  #("player" (key-of-task player.task) (key-of-session player.session) player.failed player.passing
+    player.to-make (key-of-task player.awaited) (key-of-queue player.queue)))
+
+(defn key-of-dialler [w dialler]
+  #("dialler" dialler.address dialler.passing (key-of-queue dialler.queue)))
+
+(defn key-of-process [w process]
+  #(process.name process.alive process.doomed (and w.bound process.losses) process.first
+    (frozenset process.tried) (frozenset process.prepared)
+    (tuple (map key-of-link process.links))))
+
+(defn key-of-reader [w link]
+  (setv session link.session)
+  #((key-of-link link) link.closed link.ended link.noticed link.dialled
+    link.watched (bool link.player)
+    (tuple (gfor  [kind number task] link.up  #(kind (- link.number number) (key-of-task task))))
+    (when link.outbox (key-of-task (get link.outbox 2)))
+    (if session (- session.number link.number) 0)
+    (key-of-task link.running) link.interrupted (key-of-queue link.queue)))
+
+(setv AGENTS {
+  Thread key-of-thread
+  Process key-of-process  Link key-of-reader  User key-of-user
+  Player key-of-player  Dialler key-of-dialler})

@@ -1,0 +1,210 @@
+"What must always hold, whatever happens in whatever order.
+
+`SAID` looks at what the dispatcher says is to be done, `begun` at each task that
+a slave begins, `held` at the dispatcher after every step, and `rested` at all there
+is when nothing is left that must happen."
+
+(import
+  dpfw.errors [MasterClosed SlaveLost])
+(eval-when-compile (require hyrule.control [unless]))
+
+
+(defclass Broken [AssertionError]
+  "Something that must hold does not.")
+
+(defn hold [true-now #* parts]
+  "Unless it is true, say so; ``parts`` are put together only then."
+  (unless true-now
+    (raise (Broken (.join " " (map str parts))))))
+
+
+;; What the dispatcher says is to be done
+
+(defn said-send [w action]
+  (setv [_ session task] action
+        slave session.slave)
+  (hold (and (is session.task task) (is task.session session) (= task.state "sending"))
+    task "is to be sent to" slave "which it is not given to")
+  (hold (is slave.session session) task "is given to a session of the past with" slave)
+  (if (and (is-not task.preparation None) (not task.promise))
+    (hold (= session.state "preparing") slave "is" session.state "and is to run what comes first")
+    (hold (= session.state "busy") task "is given to" slave "which is" session.state))
+  (hold (not session.connection.dismissed) task "is given to" slave "which is to be killed")
+  (when task.promise
+    (if task.own
+      (hold (is task.own slave) task "is for" task.own "and given to" slave)
+      (unless task.given
+        (for [other w.made]
+          (when (is other task)
+            (break))
+          (hold (or (!= other.state "waiting") other.own)
+            task "is given before" other "which was made earlier"))
+        (for [other w.made]
+          (hold (not (and other.given (= other.state "waiting")))
+            task "is given before" other "which was lost"))))
+    (+= task.given 1)))
+
+(defn said-end [w action]
+  (setv [_ task outcome] action
+        how (get outcome 0)
+        what (when (> (len outcome) 1) (get outcome 1)))
+  (hold (is task.ended None) "the promise of" task "ends twice")
+  (setv task.ended (if (= how "error") (error-name what) how))
+  (cond
+    (in how ["answer" "result"])  ; received by the leader, or by a local procedure
+      (hold (is what task) task "gets the answer of" what)
+    (= how "cancelled")
+      (hold task.cancelled task "is cancelled by nobody")
+    (isinstance what SlaveLost)
+      (if task.own
+        (hold task.own.body.losses task "is lost, and" task.own "never was")
+        (hold (> task.wholes task.spare) task "is lost, and was with a slave" task.wholes
+          "times, and may be so" (+ 1 task.spare)))
+    (isinstance what MasterClosed)
+      (hold w.closed task "ends as after a close, and there was none")
+    True (do
+      (setv [why cause] what)
+      (cond
+        (= why "late")
+          (hold (is cause task.session) task "is late by the time of a former attempt")
+        (= why "interrupted")
+          (hold False task "was interrupted, and nobody has stopped it")
+        True
+          (hold (is cause task) task "gets the error of" cause)))))
+
+(defn error-name [what]
+  (if (isinstance what tuple) (get what 0) (. (type what) __name__)))
+
+(defn said-play [w action]
+  (setv [_ session task] action)
+  (hold (and (is session.task task) (= task.state "running") task.local)
+    task "is to be played, and is" task.state))
+
+(defn said-dial [w action]
+  (hold (not w.closed) "a slave is dialled after the close"))
+
+(setv SAID {"send" said-send  "end" said-end  "play" said-play  "dial" said-dial})
+
+
+;; What a slave begins
+
+(defn begun [w link number task]
+  "All of a task is with the system, and its slave takes it."
+  (setv process link.process)
+  (hold (is link.running None) process "is to run" task "and runs" link.running)
+  (hold (= number (+ link.number 1)) process "is sent task" number "after task" link.number)
+  (if (is-not task.preparation None)
+    (.add process.tried task.preparation)
+    (do
+      (for [n (range process.first)]
+        (hold (in n process.prepared)
+          task "runs on" process "which has not run preparation" n))
+      (for [n (range process.first task.preparations)]
+        (hold (or (in n process.tried) (in n w.called-off))
+          task "runs on" process "before preparation" n "which is older"))
+      (+= task.begun 1)
+      (hold (<= task.begun (+ 1 task.spare))
+        task "runs" task.begun "times, and may" (+ 1 task.spare) "times")
+      (hold (not-in task.ended ["answer" "result" "SlaveLost"])
+        task "begins when its promise has ended by" task.ended))))
+
+
+;; After every step
+
+(defn held [w]
+  (setv d w.dispatcher
+        idle d.idle
+        connected d.registry.connected)
+  (when idle
+    (hold (not d.line) "a slave is idle and a task waits")
+    (for [session idle]
+      (hold (and (= session.state "idle") (is session.task None) (not session.slave.line))
+        session "is idle, and has something to do")))
+  (for [slave (.values connected)]
+    (setv session slave.session
+          state session.state)
+    (cond
+      (= state "busy") (hold session.task slave "is busy with nothing")
+      (= state "idle") (hold (in session idle) slave "is idle, and nobody knows")
+      True (hold (!= state "lost") slave "is here")))
+  (when w.closed
+    (hold (not (or connected d.line idle d.adrift)) "something is left after the close")))
+
+
+;; When nothing is left that must happen
+
+(defn rested [w]
+  (setv d w.dispatcher)
+  (for [task w.made]
+    (cond
+      (is task.ended None)
+        (rested-task w task)
+      (!= task.state "ended")
+        (hold (blocked w task) task "has ended, and its slave is busy with it for ever")))
+  (for [link w.links]
+    (rested-link w link))
+  (for [slave (.values d.registry.connected)]
+    (hold (in slave.state ["idle" "busy"]) slave "is so for ever"))
+  (for [task [#* d.adrift #* d.waiting]]
+    (hold (blocked w task) task "is adrift, or said to wait, for ever"))
+  (when d.line
+    (hold (is-not d.patience None) "tasks wait, and nobody will be reminded"))
+  (for [address w.enlisted]
+    (hold (or w.closed (present? w address))
+      "the slave at" address "is lost, and nobody dials it"))
+  (for [user w.users]
+    (hold (not (and user.asleep (or d.idle w.closed)))
+      user "sleeps, and what it waits for is there"))
+  (hold (not (and w.closed w.links)) "a connection is open after the close")
+  (rested-lists w))
+
+(defn rested-task [w task]
+  "Its promise has not ended; may that be?"
+  (setv session task.session)
+  (hold (not w.closed) task "waits after the close")
+  (cond
+    (= task.state "waiting")
+      (if task.own
+        (hold (and (in task task.own.line) (= task.own.state "busy")) task "waits for" task.own)
+        (hold (in task w.dispatcher.line) task "waits, and not in line"))
+    (= task.state "running")
+      (hold (or (blocked w task)
+                (and (= session.state "busy") (is session.connection.running task)
+                     task.endless (not session.connection.interrupted)))
+        task "is said to run, and does not")
+    True
+      (hold False task "is" task.state "for ever")))
+
+(defn blocked [w task]
+  "Does its local procedure wait for another task?"
+  (any (gfor  player w.players  (and (is player.task task) player.awaited
+                                     (is player.awaited.ended None)))))
+
+(defn rested-link [w link]
+  (setv session link.session)
+  (hold session "a connection with" link.process "is open, and of no session")
+  (cond
+    (and link.player (or (blocked w link.player.task) (is link.running link.player.task)))
+      (hold (or (not link.ended) (= session.state "lost")) "nobody notices that" link "has ended")
+    (= session.state "lost")
+      (hold False session "is lost, and its connection open")
+    True (do
+      (hold (not link.ended) "nobody notices that" link "has ended")
+      (hold (= link.watched "all") "nobody receives what comes on" link))))
+
+(defn present? [w address]
+  (or (any (gfor  slave (.values w.dispatcher.registry.connected)
+             (= slave.body.address address)))
+      (any (gfor  dialler w.diallers  (= dialler.address address)))))
+
+(defn rested-lists [w]
+  "What users are shown is what there is."
+  (setv d w.dispatcher
+        open (lfor  task w.made  :if (is task.ended None)  task)
+        shown (.tasks d))
+  (hold (and (= (len shown) (len open)) (= (set shown) (set open)))
+    "these tasks are shown:" shown "and these are open:" open)
+  (for [slave w.slaves  task (.tasks d slave)]
+    (hold (or (is task.own slave)
+              (and task.session (is task.session.slave slave)))
+      task "is shown as a task of" slave)))
