@@ -26,13 +26,14 @@ installed := $(VENV)/.installed
 installed_tests := $(VENV)/.installed-tests
 installed_bench := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-all soak bench clean
+.PHONY: help demo test test-all simulate soak bench clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo      run examples/stdlib_census.hy with two slaves on this machine'
 	@echo 'make test      run the tests with $(PYTHON) (another: make test PYTHON=python3.12)'
 	@echo 'make test-all  run the tests with each of Python $(VERSIONS) that is here'
+	@echo 'make simulate  run the dispatcher in every order of events, and a million by chance'
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
 	@echo 'make clean     remove all that these made'
@@ -63,6 +64,9 @@ test-all:
 	if [ -n "$$missing" ]; then \
 	  echo "   (name others so: make test-all PYTHONS='/somewhere/bin/python3.10 ...')"; fi; \
 	[ -z "$$failed" ] && [ -n "$$passed" ]
+
+simulate: $(installed)
+	$(VENV)/bin/hy -m tests.simulation
 
 soak: $(installed)
 	$(VENV)/bin/hy -m tests.soak

@@ -10,14 +10,13 @@ a step."
   secrets
   statistics [median]
   time [perf-counter]
-  dpfw.net.threads [Crew]
-  dpfw.master [Master]
-  dpfw.serve.evaluator [Evaluator]
-  dpfw.task.ports [read-result]
+  dpfw.dispatch.dispatcher [Dispatcher]
+  dpfw.dispatch.network [Network]
   dpfw.dispatch.promise [Promise]
-  dpfw.serve.session [Service]
-  dpfw.dispatch.task [Task]
   dpfw.net.wire [Connection]
+  dpfw.serve.evaluator [Evaluator]
+  dpfw.serve.session [Session]
+  dpfw.task.ports [read-result]
   bench.echo [echo]
   bench.outputs [DOCUMENT put-block]
   bench.processes [launched])
@@ -29,21 +28,17 @@ a step."
 
   ; What each step leads to: the mark at its end.
   STEPS [
-    ["the caller" "writes the remote, checks its size" "written"]
-    ["" "makes the task, picks the slave" "sending"]
+    ["the caller" "writes the remote, makes the task" "made"]
+    ["" "picks the slave" "sending"]
     ["" "sends" "sent"]
     ["the slave" "wakes, reads the frame" "came"]
-    ["" "makes the ports, finds the procedure" "found"]
+    ["" "finds the procedure" "found"]
     ["" "calls it, writes the result" "answered"]
     ["" "sends" "replied"]
-    ["a thread of the crew" "wakes, reads the frame" "heard"]
-    ["" "reads the datum, closes the ports" "played"]
+    ["the caller" "wakes, reads the frame" "heard"]
     ["" "looks for the next task, marks the slave idle" "idle"]
-    ["" "tells the result" "told"]
-    ["the caller" "wakes" "end"]]
-  BESIDE [
-    ["a thread of the crew" "wakes up" "sent" "woken"]
-    ["the same" "makes the ports, begins to wait" "woken" "waiting"]])
+    ["" "reads the datum, ends the promise" "told"]
+    ["" "gives the lead back" "end"]])
 
 
 ;; Marks
@@ -65,22 +60,21 @@ a step."
     result)))
 
 (defn watch-master []
-  (marked Master "frames" :after "written")
-  (marked Connection "send-whole" :before "sending" :after "sent")
-  (marked Task "play" :before "woken" :after "played")
-  (marked Connection "receive-header" :before "waiting" :after "heard")
-  (marked Master "begin-next" :after "idle")
-  (marked Promise "fulfil" :after "told"))
+  (marked Network "new-task" :after "made")
+  (marked Connection "post" :before "sending" :after "sent")
+  (marked Connection "arrived" :after "heard")
+  (marked Dispatcher "answered" :after "idle")
+  (marked Promise "end" :after "told"))
 
 (defn watch-slave []
   (marked Evaluator "procedure" :after "found")
-  (marked Service "outcome" :after "answered")
-  (setv run-task Service.run-task)
-  (defn logged [self payload]
+  (marked Session "outcome" :after "answered")
+  (setv run-task Session.run-task)
+  (defn logged [self number payload]
     (setv (get marks "came") (perf-counter))
-    (run-task self payload)
+    (run-task self number payload)
     (.append log {#** marks  "replied" (perf-counter)}))
-  (setv Service.run-task logged))
+  (setv Session.run-task logged))
 
 (setv
   WATCH "(fn [i o] (import bench.steps [watch-slave]) (watch-slave))"
@@ -121,8 +115,6 @@ a step."
     (.append lines f"| {who} | {what} | {(spent before after) :.0f} |")
     (setv before after))
   (.append lines f"| **all** | | **{(spent "begin" "end") :.0f}** |")
-  (for [[who what before after] BESIDE]
-    (.append lines f"| beside it, {who} | {what} | {(spent before after) :.0f} |"))
   (.append lines f"| for comparison | a TCP echo | {(* 1e6 echo) :.0f} |")
   (.join "" (gfor  line lines  (+ line "\n"))))
 

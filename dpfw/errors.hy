@@ -18,6 +18,7 @@ and each is also the built-in exception that fits it best::
       TaskTimeout       TimeoutError       a task ran longer than it may
       NotProcedureError TypeError          a remote yields no (fn [i o] …)
       RemoteError                          the remote failed
+      Fault             AssertionError     dpfw itself has
 "
 
 (defclass DpfwError [Exception]
@@ -84,6 +85,10 @@ and each is also the built-in exception that fits it best::
     (if (is self.index None)
       message
       f"item {self.index}: {message}")))
+
+(defclass Fault [DpfwError AssertionError]
+  "dpfw has come into a state in which what happened cannot happen. The message
+  names both; please report it.")
 
 (defclass RemoteTraceback [DpfwError]
   "The traceback of a remote as the slave printed it, source lines included.")

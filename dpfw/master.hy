@@ -182,7 +182,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (.close self))
 
   (defn check-open [self]
-    (when self.closed
+    (when self.network.dispatcher.closed
       (raise (MasterClosed "this master has left the network; make another"))))
 
   (defn own-slave [self slave]

@@ -33,7 +33,7 @@ the caller's. In between, anything may happen.
   dpfw.dispatch.registry [Registry]
   dpfw.dispatch.session [Session]
   dpfw.dispatch.states [OPEN SESSION TASK advance]
-  dpfw.dispatch.task [Task]
+  dpfw.dispatch.task [Task slave-lost]
   dpfw.errors [MasterClosed SlaveLost WireError])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -229,7 +229,8 @@ the caller's. In between, anything may happen.
           session.useful True
           task.playing False)
     (+= self.answers 1)
-    (.note-preparation self session task outcome todo)
+    (when (is-not task.preparation None)
+      (.note-preparation self session task outcome todo))
     ; Its next task goes out first, so it works while this result is looked at.
     (cond
       (= session.state "preparing") (.prepare self session todo)
@@ -400,7 +401,7 @@ the caller's. In between, anything may happen.
         (.put-back self task todo))
       True
         (.finish self task "lost"
-          #("error" (if self.closed (closed-error) (slave-lost session error))) todo)))
+          #("error" (if self.closed (closed-error) (slave-lost session.slave.address error))) todo)))
 
   (defn put-back [self task todo]
     "A task that was lost is the next one."
@@ -427,16 +428,15 @@ the caller's. In between, anything may happen.
       (.append todo #("end" task outcome))))
 
   (defn note-preparation [self session task outcome todo]
-    (when (is-not task.preparation None)
-      (cond
-        (!= (get outcome 0) "error")
-          (.add session.slave.prepared task.preparation)
-        (= session.state "preparing") (do
-          ; One on which it fails when it joins is not fit for use.
-          (setv session.useful False)
-          (.append todo #("warn" (+ f"{session.slave !r} is closed, since a remote given to "
-            f"dpfw-on-connect failed on it: {(get outcome 1)}")))
-          (+= todo (.hung-up self session (WireError "its preparation failed")))))))
+    (cond
+      (!= (get outcome 0) "error")
+        (.add session.slave.prepared task.preparation)
+      (= session.state "preparing") (do
+        ; One on which it fails when it joins is not fit for use.
+        (setv session.useful False)
+        (.append todo #("warn" (+ f"{session.slave !r} is closed, since a remote given to "
+          f"dpfw-on-connect failed on it: {(get outcome 1)}")))
+        (+= todo (.hung-up self session (WireError "its preparation failed"))))))
 
   (defn change [self todo]
     (when self.watchers
@@ -445,13 +445,6 @@ the caller's. In between, anything may happen.
 
 (defn lost-before [slave]
   (SlaveLost f"the slave at {slave.address} was lost before it was given this task"))
-
-(defn slave-lost [session error]
-  (setv lost (SlaveLost (+
-    f"the slave at {session.slave.address} was lost: {error}. What became of the task "
-    "is unknown; if it may run twice, give it :retries")))
-  (setv lost.__cause__ error)
-  lost)
 
 (defn closed-error []
   (MasterClosed "the master left the network before the task was done"))

@@ -17,7 +17,6 @@ reactor. What is done in a user's thread is done whole: a Ctrl-C strikes between
 two steps (``net/interrupt``)."
 
 (import
-  collections [deque]
   functools [partial]
   logging
   select
@@ -47,6 +46,12 @@ two steps (``net/interrupt``)."
   HEAVY 65536)      ; bytes of an answer that is not read in the reactor's thread
 
 
+(defclass Here [threading.local]
+  "What a thread is about."
+  (setv queue None   ; what it is to do
+        task None))  ; the task whose local procedure it runs
+
+
 (defclass Network []
   "A master's connections, threads and timers, in the service of a `Dispatcher`."
 
@@ -57,7 +62,7 @@ two steps (``net/interrupt``)."
       self.lock (threading.Lock)                   ; of the dispatcher
       self.change (threading.Condition self.lock)  ; of who is here or idle
       self.leader (Leader self.node.reactor self.dispatcher.at-work)
-      self.here (threading.local)   ; ``queue`` of what this thread is doing; ``task`` it plays
+      self.here (Here)
       self.redialling {}            ; address that was dialled -> its `Redialler`
       self.doing {
         "listen" self.listen  "send" self.send  "cancel" self.send-cancel  "play" self.play
@@ -80,21 +85,17 @@ two steps (``net/interrupt``)."
       (.report self event #* arguments)))
 
   (defn perform [self todo]
-    (setv queue (getattr self.here "queue" None))
-    (when queue
+    (when self.here.queue
       ; What is being done led to more. It has its turn, on no deeper stack.
-      (.extend queue todo)
+      (.extend self.here.queue todo)
       (return))
-    (setv queue (deque todo)
-          self.here.queue queue)
+    (setv self.here.queue todo)
     (try
-      (while queue
-        (setv action (get queue 0))
+      (for [action todo]  ; which grows meanwhile
         (try
           ((get self.doing (get action 0)) #* (cut action 1 None))
           (except [BaseException]  ; a fault of ours; the rest is to be done all the same
-            (log.exception "a fault of dpfw, in %s" (get action 0))))
-        (.popleft queue))
+            (log.exception "a fault of dpfw, in %s" (get action 0)))))
       (finally
         (setv self.here.queue None))))
 
@@ -138,26 +139,33 @@ two steps (``net/interrupt``)."
   ;; Sending
 
   (defn send [self session task]
-    (setv connection session.connection
-          unsent (fn [error] (.report self self.dispatcher.unsent session task error)))
+    (setv connection session.connection)
     (when (.hung-up connection)
       ; It was idle, and nobody has noticed yet.
-      (return (unsent (WireError "it hung up"))))
+      (return (.note-unsent self session task (WireError "it hung up"))))
     (when (is-not task.timeout None)
       (setv task.timer (.call-after self.node.reactor task.timeout
-                         (fn [] (.expire self task session)))))
+                         (partial self.expire task session))))
     (unless task.reader
       ; Its own thread receives. But that may do other things when the slave dies.
       (.watch self.leader connection (partial self.notice-end session) HANG-UP))
     (try
-      (setv all (.post connection (.frames task session.number) (fn [ok]
-                  (if ok
-                    (.report self self.dispatcher.sent session task)
-                    (unsent (WireError "the connection ended"))))))
+      (setv all (.post connection (.frames task session.number)
+                  (partial self.note-posted session task)))
       (except [e OSError]
-        (return (unsent e))))
+        (return (.note-unsent self session task e))))
     (when all
       (.report self self.dispatcher.sent session task)))
+
+  (defn note-posted [self session task all]
+    "Some of a task has waited in the outbox, and the system has all of it now, or
+    never will."
+    (if all
+      (.report self self.dispatcher.sent session task)
+      (.note-unsent self session task (WireError "the connection ended"))))
+
+  (defn note-unsent [self session task error]
+    (.report self self.dispatcher.unsent session task error))
 
   (defn send-cancel [self session number]
     "Have the slave interrupt a remote."
@@ -277,7 +285,7 @@ two steps (``net/interrupt``)."
 
   (defn wait [self waiter [deadline None]]
     "Let this thread wait until something wakes it, and receive meanwhile."
-    (setv task (getattr self.here "task" None))
+    (setv task self.here.task)
     (when task
       (.report self self.dispatcher.waits task))
     (try

@@ -8,6 +8,7 @@
     i      <──────────────── end or error ──  what it returned or raised"
 
 (import
+  dpfw.dispatch.task [slave-lost]
   dpfw.errors [SlaveLost WireError]
   dpfw.task.failure [remote-error]
   dpfw.task.ports [Inlet Outlet make-ports])
@@ -162,10 +163,3 @@
     (except [e [SyntaxError ValueError TypeError KeyError AttributeError]]
       (raise (WireError
         f"{connection.peer} sent an error that cannot be understood") :from e))))
-
-(defn slave-lost [address error]
-  (setv lost (SlaveLost (+
-    f"the slave at {address} was lost: {error}. What became of the task "
-    "is unknown; if it may run twice, give it :retries")))
-  (setv lost.__cause__ error)
-  lost)

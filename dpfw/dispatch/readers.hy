@@ -18,12 +18,12 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
   "What `read-result` reads: the first line that is not blank. With a remote that
   writes nothing, that is its result."
 
-  (defn __init__ [self]
-    (setv
-      self.text b""      ; the first line that is not blank, as far as it came
-      self.whole False   ; is it all there?
-      self.sated False
-      self.result None))
+  ; Of each reader; most are made only to be asked for a `value`.
+  (setv
+    text b""      ; the first line that is not blank, as far as it came
+    whole False   ; is it all there?
+    sated False
+    result None)
 
   (defn feed [self data]
     (unless self.whole

@@ -24,7 +24,7 @@ time, or two threads at once, is sorted out before.
 Source: the tables of h11's ``_state.py``."
 
 (import
-  dpfw.errors [DpfwError])
+  dpfw.errors [Fault])
 
 (setv
   SESSION {
@@ -84,9 +84,6 @@ Source: the tables of h11's ``_state.py``."
   ; The states of a task whose promise has not ended.
   OPEN #{"waiting" "sending" "running"})
 
-
-(defclass Fault [DpfwError AssertionError]
-  "dpfw has come into a state in which what happened cannot happen.")
 
 (defn advance [thing table event]
   "Change the state of a session or task as its table says."

@@ -1,6 +1,7 @@
 "A task, as its master sees it: a remote for a slave, and what becomes of it."
 
 (import
+  dpfw.errors [SlaveLost]
   dpfw.net.wire [LIMIT-ADVICE framed])
 
 (setv SMALL 65536)  ; bytes, below which frames are joined to one packet
@@ -37,6 +38,8 @@
 
   (defn frames [self number]
     "The frames that its slave is sent, a list of bytes; ``number`` is the task's."
+    (when (= (len self.payloads) 1)
+      (return [(framed (get self.payloads 0 0) number (get self.payloads 0 1))]))
     (setv parts (lfor  [kind payload] self.payloads  (framed kind number payload)))
     (if (and (> (len parts) 1) (< (sum (map len parts)) SMALL))
       [(.join b"" parts)]
@@ -59,3 +62,10 @@
       f"the remote's {what} {(len payload)} bytes and a frame at most {limit}. {LIMIT-ADVICE}, "
       "or have the local procedure send data by write-object"))))
   payload)
+
+(defn slave-lost [address error]
+  (setv lost (SlaveLost (+
+    f"the slave at {address} was lost: {error}. What became of the task "
+    "is unknown; if it may run twice, give it :retries")))
+  (setv lost.__cause__ error)
+  lost)

@@ -20,6 +20,7 @@ time of a tick.
 Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 
 (import
+  functools [partial]
   logging
   os
   select
@@ -97,7 +98,9 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       (setv self.set (EPOLL)
             self.waker (os.eventfd 0 (| os.EFD-NONBLOCK os.EFD-CLOEXEC)))
       (.register self.set self.waker select.POLLIN)
-      (.watch reactor self.set select.POLLIN self.follow)))
+      (.watch reactor self.set select.POLLIN self.follow)
+      ; Of what the reactor is to be told on this set.
+      (setv self.watch-for (partial reactor.set.modify (.fileno self.set)))))
 
   (defn watch [self connection call [events select.POLLIN]]
     "Have ``call`` called, by who leads, when something came on a connection, or at
@@ -139,11 +142,12 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         (setv waiter.leader self
               self.led True)
         (when self.given
-          (.change self.reactor self.set 0)
+          (self.watch-for 0)
           (setv self.given False))
         (try
-          (while (not (or waiter.over (late? deadline)))
-            (.handle self (.let-in step self.set.poll (seconds-to deadline) AT-ONCE)))
+          (while (not (or waiter.over (and deadline (late? deadline))))
+            (.handle self (.let-in step self.set.poll
+              (when deadline (seconds-to deadline)) AT-ONCE)))
           (finally
             (.give-back self)))
         (finally
@@ -153,7 +157,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
   (defn give-back [self]
     (cond
       (not (self.at-work)) (do
-        (.change self.reactor self.set select.POLLIN)
+        (self.watch-for select.POLLIN)
         (setv self.given True))
       (not self.ticking) (do
         (setv self.ticking True)
@@ -169,7 +173,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
           (do
             (setv self.ticking False)
             (unless (or self.given self.closed)
-              (.change self.reactor self.set select.POLLIN)
+              (self.watch-for select.POLLIN)
               (setv self.given True))))
         (setv self.led False)
         (finally
@@ -219,8 +223,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 
 
 (defn late? [deadline]
-  (and (is-not deadline None) (>= (time.monotonic) deadline)))
+  (>= (time.monotonic) deadline))
 
 (defn seconds-to [deadline]
-  (when (is-not deadline None)
-    (max 0 (- deadline (time.monotonic)))))
+  (max 0 (- deadline (time.monotonic))))

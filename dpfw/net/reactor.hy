@@ -86,11 +86,6 @@ calls must not wait, and must be no code of a user's."
       (.start self))
     (.changed self))
 
-  (defn change [self file events]
-    "Watch a file that is watched for these events from now on."
-    (.modify self.set (.fileno file) events)
-    (.changed self))
-
   (defn unwatch [self file]
     "Watch this file no more. Call it before the file is closed. Idempotent."
     (setv descriptor (.fileno file))

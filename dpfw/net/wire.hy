@@ -137,7 +137,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (except [e OSError]
           (setv end e)))
       (try
-        (while (setx frame (.whole-frame self))
+        (while (and (< self.taken (len self.received)) (setx frame (.whole-frame self)))
           (.append frames frame))
         (except [e WireError]
           (setv end e)))

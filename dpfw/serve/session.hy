@@ -15,12 +15,12 @@ late, for one before it, and skipped; all else ends the session."
   contextlib [contextmanager ExitStack]
   logging
   os
-  select
   signal
+  time [monotonic]
   dpfw.errors [Interrupted]
   dpfw.data.sexp [write-datum]
   dpfw.net.interrupt [Guard handling]
-  dpfw.net.wire [ConnectionEnded HANG-UP LIMIT-ADVICE polled]
+  dpfw.net.wire [ConnectionEnded HANG-UP LIMIT-ADVICE]
   dpfw.serve.exits [die end-fork]
   dpfw.serve.streams [Bell Shield SlaveInlet SlaveOutlet pass-over]
   dpfw.task.failure [describe]
@@ -30,7 +30,8 @@ late, for one before it, and skipped; all else ends the session."
 (setv
   log (logging.getLogger __name__)
   URGENT #{"cancel" "kill"}
-  LOOK-EVERY 0.2        ; seconds between two looks for them
+  LOOK-EVERY 0.2        ; seconds between two looks for them, and at least
+  REST 4                ; times as long as a look takes: at 300,000 short frames, most of a second
   LOOKS-WHEN-IDLE 25    ; looks after the last task, then none
   INSIST-EVERY 1)       ; seconds between interrupts when the master is gone
 
@@ -57,7 +58,6 @@ late, for one before it, and skipped; all else ends the session."
       self.master-gone False
       self.stop None         ; what ends the process, when a signal said so
       self.looking False     ; does a timer of the reactor call `look`?
-      self.looked-at None    ; the bytes received that have no other order for this task
       self.idle-looks 0
       self.process (os.getpid)))
 
@@ -103,7 +103,6 @@ late, for one before it, and skipped; all else ends the session."
           self.values None
           self.number number
           self.inlet (SlaveInlet self.connection number self.shield self.bell)
-          self.looked-at None
           self.busy True)
     (.keep-looking self)
     (try
@@ -132,7 +131,7 @@ late, for one before it, and skipped; all else ends the session."
           (self.stop))  ; raises what ends the process
         #("error" (describe e self.connection.limit)))
       (finally
-        (close-quietly self.inlet i o))))
+        (close-quietly i o))))
 
   (defn perform [self payload values i o]
     (when self.master-gone
@@ -171,26 +170,26 @@ late, for one before it, and skipped; all else ends the session."
       (.call-after self.reactor LOOK-EVERY self.look)))
 
   (defn look [self]
+    (setv pause LOOK-EVERY)
     (when self.busy
-      (setv self.idle-looks 0)
-      (.look-for-orders self))
+      (setv self.idle-looks 0
+            start (monotonic))
+      (.look-for-orders self)
+      (setv pause (max pause (* REST (- (monotonic) start)))))
     (+= self.idle-looks 1)
     (when (> self.idle-looks LOOKS-WHEN-IDLE)
       (setv self.looking False)
       (unless self.busy  ; else, a task began just now and saw `looking` set
         (return)))
     (setv self.looking True)
-    (.call-after self.reactor LOOK-EVERY self.look))
+    (.call-after self.reactor pause self.look))
 
   (defn look-for-orders [self]
     ; The task may end meanwhile, and the next one begin: an order that is found has
     ; the number of its task, and the inlet is that of one task only.
     (setv inlet self.inlet)
-    (unless (.news self)
-      (return))
     (try
-      (setv orders (.look-ahead self.connection URGENT LOOK-AHEAD)
-            self.looked-at self.connection.received)
+      (setv orders (.look-ahead self.connection URGENT LOOK-AHEAD))
       (except [OSError]
         (.lose-master self)
         (return)))
@@ -200,14 +199,6 @@ late, for one before it, and skipped; all else ends the session."
         (= number inlet.number) (.cancel inlet)))
     ; The remote may wait for what was just received.
     (.ring self.bell))
-
-  (defn news [self]
-    "Can there be something that the last look has not found? A look at 300,000
-    short frames takes half a second, in which the remote stands still."
-    (setv received self.connection.received
-          room (- LOOK-AHEAD (- (len received) self.connection.taken)))
-    (or (is-not received self.looked-at)
-        (and (> room 0) (polled self.connection.sock select.POLLIN))))
 
   (defn hung-up [self]
     (when (.hung-up self.connection)
@@ -244,12 +235,13 @@ late, for one before it, and skipped; all else ends the session."
       f"the result takes {(len answer)} bytes as text and a frame at most {limit}. "
       f"{LIMIT-ADVICE}, or send it by write-object")))))
 
-(defn close-quietly [inlet i o]
-  "Close the ports of a task that is over. What its output still held is sent,
-  if it can be; the frame that ends the task follows."
-  ; The inlet first: a thread that waits there has the port's buffer locked.
-  (.close inlet)
+(defn close-quietly [i o]
+  "Close the ports of a task that is over, whatever its threads still do with them.
+  What its output still held is sent, if it can be; the answer follows."
+  ; This first: a thread that waits for input has the port's buffer locked.
+  (.finish i.raw)
   (for [port [o i]]
     (try
       (.close port)
-      (except [[OSError ValueError]]))))  ; the connection is gone, and `serve` will see it
+      (except [[OSError ValueError]])))  ; the connection is gone, and `serve` will see it
+  (.finish o.raw))

@@ -6,11 +6,9 @@ that one's bytes. So
 
 - a thread that waits for input holds nothing of the connection, and waits also for
   a `Bell`, which rings when the task is over or cancelled;
-- while a thread receives or sends a frame, its stream cannot be closed; and once it
-  is closed, no thread receives or sends any more. What the other end has begun to
+- while a thread receives or sends a frame, the task does not end; and once its streams
+  are closed, no thread receives or sends any more. What the other end has begun to
   send, or begun to read, is soon done.
-
-The streams are closed before the slave answers.
 
 An interrupt that came while the remote's own thread received or sent strikes when
 that is done. The buffer above the stream takes it for a failure: it knows nothing of
@@ -20,6 +18,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
   select
   socket
   threading
+  threading [get-ident]
   dpfw.errors [Interrupted WireError]
   dpfw.serve.exits [die]
   dpfw.net.wire [MAX-DATA]
@@ -50,15 +49,15 @@ bytes that came, and offers those that were sent once more. So the stream does."
   (defn __init__ [self guard]
     (setv self.guard guard))
 
-  (defn [property] mine [self]
-    (= (threading.get-ident) self.guard.thread))
+  (defn mine? [self]
+    (= (get-ident) self.guard.thread))
 
   (defn __enter__ [self]
-    (when self.mine
+    (when (= (get-ident) self.guard.thread)
       (.__enter__ self.guard)))
 
   (defn __exit__ [self #* _]
-    (when self.mine
+    (when (= (get-ident) self.guard.thread)
       (.__exit__ self.guard))))
 
 
@@ -124,14 +123,16 @@ bytes that came, and offers those that were sent once more. So the stream does."
 (defclass SlaveInlet [Inlet]
   "What the master sends to a remote."
 
+  (setv
+    kept b""      ; what came with an interrupt
+    cancelled False
+    over False)
+
   (defn __init__ [self connection number shield bell]
     (.__init__ (super) connection number :shield shield)
     (setv
       self.bell bell
-      self.turn (threading.Lock)  ; held by the thread that reads
-      self.kept b""      ; what came with an interrupt
-      self.cancelled False
-      self.over False))
+      self.turn (threading.Lock)))  ; held by the thread that reads
 
   (defn readinto [self view]
     (setv view (memoryview view)
@@ -172,7 +173,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
   (defn check [self]
     "May this thread read on? When the task is cancelled, the remote may, to clean
     up; but it may be waiting for another thread of its own, which waits here."
-    (when (or self.over (and self.cancelled (not self.shield.mine)))
+    (when (or self.over self.closed (and self.cancelled (not (.mine? self.shield))))
       (raise (ValueError CLOSED))))
 
   (defn control [self kind length]
@@ -193,22 +194,23 @@ bytes that came, and offers those that were sent once more. So the stream does."
     (.interrupt self.shield.guard :token self.number)
     (.ring self.bell))
 
-  (defn close [self]
+  (defn finish [self]
+    "Have every thread that reads leave, and wait until it has."
     (setv self.over True)
+    ; Who takes its turn from now on sees that it is over.
     (when (.locked self.turn)
-      (.ring self.bell))
-    (with [_ self.turn]
-      (.close (super)))))
+      (.ring self.bell)
+      (with [_ self.turn]))))
 
 
 (defclass SlaveOutlet [Outlet]
   "What a remote sends to its master."
 
+  (setv crossed b"")  ; what was sent when an interrupt came
+
   (defn __init__ [self connection number shield]
     (.__init__ (super) connection number :shield shield)
-    (setv
-      self.turn (threading.Lock)  ; held by the thread that sends
-      self.crossed b""))          ; what was sent when an interrupt came
+    (setv self.turn (threading.Lock)))  ; held by the thread that sends
 
   (defn write [self view]
     (setv view (cut (memoryview view) MAX-DATA)
@@ -230,9 +232,10 @@ bytes that came, and offers those that were sent once more. So the stream does."
         (raise)))
     n)
 
-  (defn close [self]
-    (with [_ self.turn]
-      (.close (super)))))
+  (defn finish [self]
+    "When the stream is closed, wait until the thread that sends has sent."
+    (when (.locked self.turn)
+      (with [_ self.turn]))))
 
 
 (defn buffered? [connection]

@@ -189,9 +189,7 @@ of the stream knows."
   "A text file to read, over a raw stream. It never reads ahead, so that what
   follows a line of text may be bytes."
 
-  (defn __init__ [self raw]
-    (.__init__ (super) raw)
-    (setv self.snapshot False))  ; between `tell` and the `seek` back?
+  (setv snapshot False)  ; between `tell` and the `seek` back?
 
   (defn make-buffer [self]
     (io.BufferedReader self.raw BUFFER-SIZE))

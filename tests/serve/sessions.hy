@@ -29,7 +29,8 @@ and sessions that are served in this process, or in a slave's."
   "In the place of a reactor: calls nothing by itself."
 
   (defn __init__ [self]
-    (setv self.watched {}))
+    (setv self.watched {}
+          self.pauses []))
 
   (defn watch [self file events call]
     (setv (get self.watched file) call))
@@ -37,7 +38,8 @@ and sessions that are served in this process, or in a slave's."
   (defn unwatch [self file]
     (.pop self.watched file None))
 
-  (defn call-after [self seconds call]))
+  (defn call-after [self seconds call]
+    (.append self.pauses seconds)))
 
 
 (defn make-tls [master slave]

@@ -11,7 +11,7 @@
   dpfw.net.wire [framed]
   dpfw.task.ports [LOOK-AHEAD REACH]
   tests.helpers [WAIT begin holds outcome reset until]
-  tests.serve.sessions [answer dialled ends fails hangs-up reacting serving task]
+  tests.serve.sessions [Looker answer dialled ends fails hangs-up reacting serving task]
   tests.processes [slave-server])
 (require hyrule.control [unless])
 
@@ -193,37 +193,23 @@
     (.set (get names "go"))
     (ends master 2 "\"interrupted\"")))
 
-(defn test-nothing-is-looked-at-twice-for-one-task []
-  (setv names (events "began" "go" "began_next" "go_next")
-        looks [])
-  (with [[master session] (serving #** names)]
-    (setv look-ahead session.connection.look-ahead)
-    (setv session.connection.look-ahead (fn [#* arguments]
-      (.append looks 1)
-      (look-ahead #* arguments)))
-    (defn looks-again? []
-      (setv before (len looks))
-      (.look-for-orders session)
-      (> (len looks) before))
-    (defn send-and-look [kind number]
-      (setv before (unread session.connection))
-      (.send master kind number (if (in kind ["data" "task"]) (.encode NEXT) b""))
-      (until (fn [] (looks-again?) (> (unread session.connection) before))))
-    (task master 2 SWALLOW)
-    (seen (get names "began"))
-    (send-and-look "data" 2)
-    (holds (lfor  _ (range 3)  (looks-again?)) [False False False])
-    (send-and-look "data" 2)
-    ; What comes before the next task is looked at when that one runs.
-    (send-and-look "task" 3)
-    (send-and-look "cancel" 3)
-    (holds (looks-again?) False)
-    (.set (get names "go"))
-    (ends master 2 "\"not interrupted\"")
-    (seen (get names "began_next"))
-    (holds (looks-again?) True)
-    (.set (get names "go_next"))
-    (ends master 3 "\"interrupted\"")))
+(defn test-a-look-that-takes-long-is-followed-by-a-longer-rest []
+  (setv clock (iter [0 0.001 10 11.5])
+        looker (Looker))
+  (with [[master session] (serving looker)
+         _ (patch "dpfw.serve.session.monotonic" (fn [] (next clock)))]
+    (task master 2 "(fn [i o] (read i))")
+    (until (fn [] session.busy))
+    (.clear looker.pauses)
+    (.look session)
+    (.look session)
+    (holds looker.pauses [0.2 6])
+    (.send master "data" 2 b"5\n")
+    (ends master 2 "5")
+    ; Nothing is looked for, which takes no time.
+    (until (fn [] (not session.busy)))
+    (.look session)
+    (holds looker.pauses [0.2 6 0.2])))
 
 (defn storm [master first last rng]
   "Cancel each task at another moment, and those before it again and again."

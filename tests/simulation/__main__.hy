@@ -74,7 +74,7 @@ that again."
 ;; fails; the error itself would not travel.
 
 (defn workers []
-  (.Pool (multiprocessing.get-context "fork") (len (os.sched-getaffinity 0)) frugal))
+  (.Pool (multiprocessing.get-context "fork") (os.cpu-count) frugal))
 
 (defn frugal []
   (gc.freeze)

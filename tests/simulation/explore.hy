@@ -117,68 +117,86 @@ differ in nothing that matters to what follows are one (`key-of`)."
 ;; Every choice
 
 (defn exhaust [plan [World World]]
-  "Go through every state that a world can come into; returns how many there are, and
-  how many orders of steps lead through them. Raises `Failure`."
-  (setv w (World plan True)
-        root (key-of w)
-        followers {}     ; state -> those that may follow it
-        todo [#(w None 0 None)])  ; world or its copy, the choices so far, the one to make next, the state before
-  (while todo
-    (setv [w path choice before] (.pop todo))
-    (when (isinstance w bytes)
-      (setv w (pickle.loads w)))
-    (try
+  "Go through every state that a world can come into. Returns how many there are, and
+  how many orders of steps lead through them to an end. Raises `Failure`."
+  (setv
+    w (World plan :brief True)
+    path None       ; the last choice, and the path before it
+    before None     ; the state before
+    followers {}    ; state -> those that can follow it
+    paths {}        ; state -> how it was come by
+    todo [])        ; a copy of a world, its path, what to choose there, its state
+  (try
+    (while True
+      (setv state (key-of w)
+            moves [])
       (unless (is before None)
-        (setv [must may] (offered w)
-              path #(path choice))
-        (step w (get (+ must may) choice)))
-      (while True
-        (setv state (key-of w))
-        (unless (is before None)
-          (.append (get followers before) state))
-        (when (in state followers)
-          (break))
+        (.append (get followers before) state))
+      (unless (in state followers)
         (setv (get followers state) []
+              (get paths state) path
               [must may] (offered w)
-              n (+ (len must) (len may)))
+              moves (+ must may))
         (unless must
-          (rested w)
-          (unless may
-            (last-words w)
-            (break)))
-        (when (> n 1)
+          (rested w))
+        (unless moves
+          (last-words w))
+        (when (> (len moves) 1)
           (setv copy (pickle.dumps w -1))
-          (for [other (range 1 n)]
-            (.append todo #(copy path other state))))
-        (setv path #(path 0)
-              before state)
-        (step w (if must (get must 0) (get may 0))))
-      (except [e Exception]
-        (raise (Failure plan (choices-of path) e World True) :from e))))
-  #((len followers) (orders followers root)))
+          (for [n (range 1 (len moves))]
+            (.append todo #(copy path n state)))))
+      (cond
+        moves
+          (setv choice 0
+                before state)
+        todo
+          (setv [copy path choice before] (.pop todo)
+                w (pickle.loads copy)
+                moves (sum (offered w) []))
+        True
+          (break))
+      (setv path #(choice path))
+      (step w (get moves choice)))
+    #((len followers) (orders followers paths))
+    (except [e Circle]
+      (raise (Failure plan (choices-of e.path) e World True) :from e))
+    (except [e Exception]
+      (raise (Failure plan (choices-of path) e World True) :from e))))
 
 (defn choices-of [path]
   (setv choices [])
   (while path
-    (setv [path choice] path)
+    (setv [choice path] path)
     (.append choices choice))
   (cut choices None None -1))
 
-(defn orders [followers root]
-  "How many ways there are from the root to where nothing follows."
-  (setv counts {}
-        todo [root])
+(defclass Circle [Exception]
+  "After this path, it may go on for ever."
+
+  (defn __init__ [self path]
+    (.__init__ (super) "it can go round in a circle from here")
+    (setv self.path path)))
+
+(defn orders [followers paths]
+  "How many ways there are from the first state to those that nothing follows."
+  (setv
+    counts {}
+    begun (set)
+    todo [(next (iter followers))])
   (while todo
-    (setv state (get todo -1))
-    (if (in state counts)
-      (.pop todo)
-      (do
-        (setv after (get followers state)
-              unknown (lfor  s after  :if (not-in s counts)  s))
-        (if unknown
-          (.extend todo unknown)
-          (setv (get counts state) (or (sum (gfor  s after  (get counts s))) 1))))))
-  (get counts root))
+    (setv state (get todo -1)
+          after (get followers state))
+    (cond
+      (in state counts)
+        (.pop todo)
+      (in state begun) (do
+        (when (any (gfor  s after  (not-in s counts)))
+          (raise (Circle (get paths state))))
+        (setv (get counts state) (or (sum (gfor  s after  (get counts s))) 1)))
+      True (do
+        (.add begun state)
+        (.extend todo (gfor  s after  :if (not-in s counts)  s)))))
+  (get counts state))
 
 
 ;; When two worlds are the same
@@ -265,7 +283,8 @@ differ in nothing that matters to what follows are one (`key-of`)."
             (is-not (. (get w.jobs (get script 0 1)) ended) None))))
 
 (defn key-of-user [w user]
-  #(user.name (if (or user.queue (ever? w user.script)) (len user.script) 0) user.asleep user.woken (key-of-queue user.queue)))
+  #(user.name (if (or user.queue (ever? w user.script)) (len user.script) 0)
+    user.asleep user.woken (key-of-queue user.queue)))
 
 (defn key-of-player [w player]
   #("player" (key-of-task player.task) (key-of-session player.session) player.failed player.passing

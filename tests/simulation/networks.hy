@@ -133,6 +133,8 @@ large ones, which chance makes and runs."
       (small ["serves" "dials"] [AGAIN {}] :cut 1)
     "a task for one slave"
       (small TWO [{"bound" 0  #** AGAIN} {"bound" 0} {}] CLOSE #("cancel" 1) :die 1)
+    "a task that is cancelled, and the next"
+      (small ONE [{} {}] #("cancel" 0) CLOSE)
     "a slave that is killed"
       (small TWO [AGAIN {"bound" 0} {}] #("kill" 0) CLOSE)
     "a killed slave that prepares"
