@@ -80,7 +80,10 @@ the caller's. In between, anything may happen.
         ; One connection with a process is enough.
         (return #(present [#("hang-up" (Session slave connection dialled))])))
       ; It dialled again, so it knows that the other connection is no more.
-      (+= todo (.hung-up self present.session (WireError "it dialled again"))))
+      (setv before present.session)
+      (+= todo (.hung-up self before (WireError "it dialled again")))
+      ; Also if a local procedure plays on it: nothing more will come.
+      (.append todo #("hang-up" before)))
     (setv session (Session slave connection dialled)
           slave.session session
           session.unprepared (.unprepared self.registry slave))
@@ -337,10 +340,6 @@ the caller's. In between, anything may happen.
            slave (.values self.registry.connected)
            (in slave.session.task self.waiting)))
          (bool self.registry.connected)))
-
-  (defn at-work [self]
-    "Is any slave about to say something?"
-    (> (len self.registry.connected) (len self.idle)))
 
   (defn alone [self]
     (not (or self.registry.connected self.doors)))

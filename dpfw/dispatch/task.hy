@@ -49,19 +49,19 @@
     f"<task {self.number} on {self.session !r}>"))
 
 
-(defn task-payloads [remote limit]
-  "What a slave is sent of a `Remote`, at most ``limit`` bytes in a frame."
-  (setv text #("task" (within limit (.encode remote.text) "text takes")))
+(defn task-payloads [remote]
+  "What a slave is sent of a `Remote`: the kind and the payload of each frame."
+  (setv text #("task" (.encode remote.text)))
   (if remote.values
-    [#("values" (within limit (.encode (.join "\n" remote.values)) "values take")) text]
+    [#("values" (.encode (.join "\n" remote.values))) text]
     [text]))
 
-(defn within [limit payload what]
-  (when (> (len payload) limit)
-    (raise (OverflowError (+
-      f"the remote's {what} {(len payload)} bytes and a frame at most {limit}. {LIMIT-ADVICE}, "
-      "or have the local procedure send data by write-object"))))
-  payload)
+(defn check-size [payloads limit]
+  (for [[kind payload] payloads]
+    (when (> (len payload) limit)
+      (raise (OverflowError (+
+        f"the remote's {(if (= kind "task") "text takes" "values take")} {(len payload)} bytes and a "
+        f"frame at most {limit}. {LIMIT-ADVICE}, or have the local procedure send data by write-object"))))))
 
 (defn slave-lost [address error]
   (setv lost (SlaveLost (+

@@ -10,6 +10,7 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
 
 (import
   contextlib [contextmanager nullcontext]
+  os
   signal
   threading
   dpfw.errors [Interrupted])
@@ -25,7 +26,15 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
 (setv
   SIGNAL signal.SIGURG  ; ignored by default, and of no use to others
   SIGINT (int signal.SIGINT)
-  guards {})            ; thread's number -> the `Guard` that runs a procedure there
+  guards {}             ; thread's number -> the `Guard` that runs a procedure there
+  main-ident None)      ; the main thread's number; in a fork, it may be another
+
+(defn note-main []
+  (global main-ident)
+  (setv main-ident (. (threading.main-thread) ident)))
+
+(note-main)
+(os.register-at-fork :after-in-child note-main)
 
 (defclass Guard []
   "Runs procedures in one thread; `interrupt`, from any thread, makes the one
@@ -131,11 +140,11 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
 
   Costs 1 µs in the main thread, where a Ctrl-C can come, and less in others."
 
-  (defn __init__ [self]
-    (setv self.guard None     ; of this thread, when it is shut
-          self.handler None   ; of SIGINT, which has ours in its place
-          self.noted None     ; the frame that it came in
-          self.open False))   ; may it strike now?
+  (setv
+    guard None     ; of this thread, when it is shut
+    handler None   ; of SIGINT, which has ours in its place
+    noted None     ; the frame that it came in
+    open False)    ; may it strike now?
 
   (defn __enter__ [self]
     (setv thread (threading.get-ident)
@@ -143,7 +152,7 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
     (when guard
       (.__enter__ guard)
       (setv self.guard guard))
-    (when (= thread (. (threading.main-thread) ident))
+    (when (= thread main-ident)
       (setv handler (get-handler SIGINT))
       ; Not if it is ignored, ends the process, or is not Python's.
       (when (callable handler)

@@ -11,11 +11,10 @@ costs one system call and wakes nobody; then it waits on the set itself, and
 handles what comes on any connection, until its own promise has ended. Of several
 such threads one leads, and the others sleep until somebody ends their promises.
 
-Who has led gives the set back by another call when nothing is to come. When slaves
-are at work, an answer would wake the reactor at once, and two threads would fight
-for the interpreter, while the one that has just led is likely to lead again, for
-its next promise: then the reactor takes the set back when nobody has led for the
-time of a tick.
+Who has led is likely to lead again, for its next promise. If the set went back to
+the reactor in between, an answer would wake it, and two threads would fight for the
+interpreter. So the reactor takes the set back by itself, when nobody has led for the
+time of a tick; and a thread that led last takes it already when it makes a task.
 
 Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 
@@ -81,17 +80,16 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 (defclass Leader []
   "The connections of a node, and who waits on them."
 
-  (defn __init__ [self reactor [at-work (fn [] False)]]
-    "``at-work`` says whether anything is about to come."
+  (defn __init__ [self reactor]
     (setv
       self.reactor reactor
-      self.at-work at-work
       self.lock (threading.Lock)      ; of what is in the set
       self.calls {}                   ; descriptor -> what to call when something came
       self.leading (threading.Lock)   ; held by who leads; and with it:
       self.given True                 ; does the reactor watch the set?
       self.ticking False              ; will it look whether anybody has led?
       self.led False                  ; since it last looked?
+      self.last None                  ; the thread that has led last, lately
       self.closed False
       self.set None)                  ; without epoll, the reactor always leads
     (when EPOLL
@@ -139,43 +137,51 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       (try
         (when self.closed
           (return False))
+        (.take self)
         (setv waiter.leader self
-              self.led True)
-        (when self.given
-          (self.watch-for 0)
-          (setv self.given False))
-        (try
-          (while (not (or waiter.over (and deadline (late? deadline))))
-            (.handle self (.let-in step self.set.poll
-              (when deadline (seconds-to deadline)) AT-ONCE)))
-          (finally
-            (.give-back self)))
+              self.last waiter.thread)
+        (while (not (or waiter.over (and deadline (late? deadline))))
+          (.handle self (.let-in step self.set.poll
+            (when deadline (seconds-to deadline)) AT-ONCE)))
         (finally
           (.release self.leading))))
     True)
 
-  (defn give-back [self]
-    (cond
-      (not (self.at-work)) (do
-        (self.watch-for select.POLLIN)
-        (setv self.given True))
-      (not self.ticking) (do
+  (defn expect [self]
+    "This thread is about to cause an answer. If it led last, it will probably wait
+    for that one too."
+    (when (and self.given (= self.last (threading.get-ident))
+               (.acquire self.leading :blocking False))
+      (try
+        (unless self.closed
+          (.take self))
+        (finally
+          (.release self.leading)))))
+
+  (defn take [self]
+    (setv self.led True)
+    (when self.given
+      (setv self.given False)
+      (self.watch-for 0)
+      (unless self.ticking
         (setv self.ticking True)
         (.call-after self.reactor TICK self.tick))))
 
   (defn tick [self]
-    "In the reactor's thread: take the set, unless somebody has led since the last
-    tick."
+    "In the reactor's thread: take the set back, unless somebody has led since the
+    last tick."
     (if (.acquire self.leading :blocking False)
       (try
         (if self.led
-          (.call-after self.reactor TICK self.tick)
           (do
-            (setv self.ticking False)
+            (setv self.led False)
+            (.call-after self.reactor TICK self.tick))
+          (do
+            (setv self.ticking False
+                  self.last None)
             (unless (or self.given self.closed)
-              (self.watch-for select.POLLIN)
-              (setv self.given True))))
-        (setv self.led False)
+              (setv self.given True)
+              (self.watch-for select.POLLIN))))
         (finally
           (.release self.leading)))
       (.call-after self.reactor TICK self.tick)))

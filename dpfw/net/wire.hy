@@ -229,7 +229,13 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
           self.taken 0))
 
   (defn fill-now [self]
-    (.fill self (if (> self.left CHUNK) LARGE-CHUNK CHUNK) NOW)
+    (if (and (= self.taken (len self.received)) (<= self.left CHUNK))
+      (do  ; as mostly
+        (setv self.received (.recv self.sock CHUNK NOW)
+              self.taken 0)
+        (unless self.received
+          (raise (.ended self))))
+      (.fill self (if (> self.left CHUNK) LARGE-CHUNK CHUNK) NOW))
     ; What a TLS socket has decrypted already, poll(2) does not show.
     (while (getattr self.sock "buffered" False)
       (.fill self CHUNK NOW)))

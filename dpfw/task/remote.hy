@@ -34,7 +34,8 @@ have a call there instead, ``holes`` knows."
 
   (defn __init__ [self text [values #()]]
     (setv self.text text
-          self.values (tuple values))))
+          self.values (tuple values)
+          self.payloads None)))  ; of its frames, once they are made
 
 
 (defclass Datum []

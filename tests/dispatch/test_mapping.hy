@@ -642,8 +642,13 @@ and how much of the items they have in hand."
     (setv [running] (lfor  s (.slaves master)  :if (not-in s (idle-slaves master))  s))
     (os.kill running.process.pid signal.SIGKILL)
     (.wait running.process WAIT)
+    ; The other may wait at the gate already, and this lets it through.
     (os.close held)
-    (release path)
+    (until (fn []
+      (try
+        (os.close (os.open path (| os.O-WRONLY os.O-NONBLOCK)))
+        (except [OSError]))  ; nobody waits
+      (.done future)))
     (setv pids (outcome future))
     (assert (not-in running.process.pid pids) pids)))
 

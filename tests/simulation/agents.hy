@@ -199,6 +199,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
     (setv
       self.name name
       self.id name
+      self.label name        ; in keys (``keys``)
       self.address address
       self.alive True
       self.doomed False      ; was it killed?

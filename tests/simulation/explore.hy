@@ -8,9 +8,8 @@ differ in nothing that matters to what follows are one (`key-of`)."
 
 (import
   pickle
-  dpfw.dispatch.states [OPEN]
+  tests.simulation.keys [key-of]
   tests.simulation.rules [hold rested]
-  tests.simulation.agents [Dialler Job Link Player Process Thread User]
   tests.simulation.world [World offered step])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -197,117 +196,3 @@ differ in nothing that matters to what follows are one (`key-of`)."
         (.add begun state)
         (.extend todo (gfor  s after  :if (not-in s counts)  s)))))
   (get counts state))
-
-
-;; When two worlds are the same
-
-(defn key-of [w]
-  "What matters of a world to all that may still happen, as a number. Not how it came
-  to be so: connections and tasks are counted from the last one back."
-  (setv d w.dispatcher)
-  (hash #(
-    (tuple (map key-of-job w.made))
-    (tuple (sorted (gfor  agent w.agents  (hash ((get AGENTS (type agent)) w agent)))))
-    (tuple (map key-of-slave w.slaves))
-    (frozenset (gfor  [task session] w.timers  :if (in task.state OPEN)
-      #(task.name (key-of-session session))))
-    (tuple (gfor  task d.line  task.name))
-    (tuple (map key-of-session d.idle))
-    (frozenset (map key-of-task d.adrift))
-    (frozenset (map key-of-task d.waiting))
-    (tuple d.registry.connected)
-    (len d.registry.preparations)
-    (is d.patience None) d.watchers d.doors w.closed d.closed
-    w.die w.cut w.restart w.flop w.babble w.remind w.reminders)))
-
-(defn key-of-job [task]
-  (setv state task.state)
-  (if (= state "ended")
-    task.name
-    #(task.name state task.retries (bool task.given) task.wholes task.begun task.playing
-      (is task.ended None) (key-of-session task.session)
-      (when task.session (- task.session.number task.number)))))
-
-(defn key-of-task [task]
-  (cond
-    (is task None) None
-    (isinstance task Job) task.name
-    True #(task.preparation (key-of-session task.session))))
-
-(defn key-of-session [session]
-  (when session
-    (key-of-link session.connection)))
-
-(defn key-of-link [link]
-  #(link.process.name (- link.process.serial link.serial)))
-
-(defn key-of-slave [slave]
-  (setv session slave.session)
-  (when (= session.state "lost")
-    (return #(slave.body.name (key-of-open session.task))))
-  #(session.state (key-of-session session) (key-of-task session.task) (tuple session.unprepared)
-    (and session.dialled session.useful) (frozenset slave.prepared) (tuple (gfor  task slave.line  task.name))))
-
-(defn key-of-queue [queue]
-  (tuple (map key-of-action queue)))
-
-(defn key-of-action [action]
-  (setv [verb #* rest] action)
-  (match verb
-    (| "send" "sent" "unsent")
-      #(verb (key-of-session (get rest 0)) (key-of-task (get rest 1)))
-    "parted"
-      #(verb (key-of-session (get rest 0)) (key-of-task (get rest 1)) (bool (get rest 2)))
-    "cancel"
-      #(verb (key-of-session (get rest 0)) (- (. (get rest 0) number) (get rest 1)))
-    "answered"
-      #(verb (key-of-session (get rest 0)) (get (get rest 2) 0))
-    (| "join" "enlist")
-      #(verb (key-of-link (get rest 0)))
-    (| "listen" "heard" "hang-up")
-      #(verb (key-of-session (get rest 0)))
-    _
-      #(verb)))
-
-(defn key-of-thread [w thread]
-  (key-of-queue thread.queue))
-
-(defn key-of-open [task]
-  (when (and task task.promise (is task.ended None))
-    task.name))
-
-(defn ever? [w script]
-  "Can what is left of it ever be done?"
-  (not (and script (= (get script 0 0) "cancel")
-            (in (get script 0 1) w.jobs)
-            (is-not (. (get w.jobs (get script 0 1)) ended) None))))
-
-(defn key-of-user [w user]
-  #(user.name (if (or user.queue (ever? w user.script)) (len user.script) 0)
-    user.asleep user.woken (key-of-queue user.queue)))
-
-(defn key-of-player [w player]
-  #("player" (key-of-task player.task) (key-of-session player.session) player.failed player.passing
-    player.to-make (key-of-task player.awaited) (key-of-queue player.queue)))
-
-(defn key-of-dialler [w dialler]
-  #("dialler" dialler.address dialler.passing (key-of-queue dialler.queue)))
-
-(defn key-of-process [w process]
-  #(process.name process.alive process.doomed (and w.bound process.losses) process.first
-    (frozenset process.tried) (frozenset process.prepared)
-    (tuple (map key-of-link process.links))))
-
-(defn key-of-reader [w link]
-  (setv session link.session)
-  #((key-of-link link) link.closed link.ended link.noticed link.dialled
-    link.watched (bool link.player)
-    (tuple (gfor  [kind number task] link.up  #(kind (- link.number number) (key-of-task task))))
-    (when link.outbox (key-of-task (get link.outbox 2)))
-    (if session (- session.number link.number) 0)
-    (key-of-task link.running) link.interrupted (key-of-queue link.queue)))
-
-(setv AGENTS {
-  Thread key-of-thread
-  Process key-of-process  Link key-of-reader  User key-of-user
-  Player key-of-player  Dialler key-of-dialler})

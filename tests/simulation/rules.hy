@@ -145,8 +145,10 @@ is when nothing is left that must happen."
     (rested-link w link))
   (for [slave (.values d.registry.connected)]
     (hold (in slave.state ["idle" "busy"]) slave "is so for ever"))
-  (for [task [#* d.adrift #* d.waiting]]
-    (hold (blocked w task) task "is adrift, or said to wait, for ever"))
+  (for [task d.adrift]
+    (hold (or (blocked w task) (running? task)) task "is adrift for ever"))
+  (for [task d.waiting]
+    (hold (blocked w task) task "is said to wait, and does not"))
   (when d.line
     (hold (is-not d.patience None) "tasks wait, and nobody will be reminded"))
   (for [address w.enlisted]
@@ -160,7 +162,6 @@ is when nothing is left that must happen."
 
 (defn rested-task [w task]
   "Its promise has not ended; may that be?"
-  (setv session task.session)
   (hold (not w.closed) task "waits after the close")
   (cond
     (= task.state "waiting")
@@ -168,9 +169,7 @@ is when nothing is left that must happen."
         (hold (and (in task task.own.line) (= task.own.state "busy")) task "waits for" task.own)
         (hold (in task w.dispatcher.line) task "waits, and not in line"))
     (= task.state "running")
-      (hold (or (blocked w task)
-                (and (= session.state "busy") (is session.connection.running task)
-                     task.endless (not session.connection.interrupted)))
+      (hold (or (blocked w task) (and (running? task) (not task.session.connection.interrupted)))
         task "is said to run, and does not")
     True
       (hold False task "is" task.state "for ever")))
@@ -179,6 +178,10 @@ is when nothing is left that must happen."
   "Does its local procedure wait for another task?"
   (any (gfor  player w.players  (and (is player.task task) player.awaited
                                      (is player.awaited.ended None)))))
+
+(defn running? [task]
+  "Does its slave run it, and will for ever?"
+  (and task.endless (is task.session.connection.running task)))
 
 (defn rested-link [w link]
   (setv session link.session)

@@ -66,6 +66,11 @@ reader of its own, so more orders are possible than today."
 
       self.specs (lfor  spec (get plan "tasks")  (| TASK spec))
       self.bound (any (gfor  spec self.specs  (is-not (get spec "bound") None)))
+      self.alike (and       ; does nothing tell one slave from another?
+        (not self.bound)
+        (= (get plan "slaves") (* ["dials"] (len (get plan "slaves"))))
+        (not (any (gfor  deed (sum (get plan "users") (get plan "maybe"))
+                    (in (get deed 0) ["kill" "initialise"])))))
       self.jobs {}          ; number in the plan -> task
       self.made []          ; tasks, as they were made
       self.called-off (set) ; preparations that a user has cancelled on some slave
