@@ -33,8 +33,8 @@ and each is also the built-in exception that fits it best::
   ``msg`` says why.")
 
 (defclass CookieError [DpfwError PermissionError]
-  "The cookie is missing, cannot be read, is too short, or can be read by
-  others. The message names the file and what to type.")
+  "The cookie is missing, cannot be read, is too short, or can be read or
+  exchanged by others. The message names the file and what to type.")
 
 (defclass HandshakeError [DpfwError ConnectionError]
   "The two ends did not come to terms: another protocol, another version,

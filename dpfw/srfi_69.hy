@@ -9,9 +9,11 @@ https://srfi.schemers.org/srfi-69/srfi-69.html. ::
     (hash-table-update!/default t "b" (fn [n] (+ n 1)) 0)
     t  ; => {"a" 2  "b" 1}
 
-A table is a plain dict, and any dict is a table, unless an equivalence other
-than Python's ``=`` was asked for. By ``=``, ``1``, ``1.0`` and ``True`` are
-one key. A table keeps its keys in the order in which they came.
+A table is a plain dict, and any dict is a table, one of a subclass too, unless
+an equivalence other than Python's ``=`` was asked for. For anything else, the
+procedures raise a :class:`TypeError` that names procedure and argument. By
+``=``, ``1``, ``1.0`` and ``True`` are one key. A table keeps its keys in the
+order in which they came.
 
 Tables may be shared by threads: the masters of one slave process share one.
 Each procedure that alters a table does so in one step, and the updating
@@ -24,9 +26,11 @@ when they were called, and what they call may alter it.]=]
   collections.abc [Mapping Set]
   inspect
   operator
+  reprlib
   threading [RLock]
   zlib [crc32]
   hy.pyops)
+(eval-when-compile (require hyrule.control [unless]))
 
 
 ;; The default bound of the hash functions: larger than any table, and what
@@ -44,24 +48,21 @@ when they were called, and what they call may alter it.]=]
 (setv LOCK (RLock))
 
 
-;; * Hash functions
+;; Hash functions
 
 (defn within [n bound]
   (when (< bound 1)
     (raise (ValueError f"a hash function's bound must be 1 or more, not {bound !r}")))
   (% n bound))
 
-
 (defn text-hash [text]
-  ;; Not builtins.hash, which gives a string another number in each process.
+  ; Not builtins.hash, which gives a string another number in each process.
   (crc32 (.encode text "utf-8" "surrogatepass")))
 
-
 (defn check-string [procedure x]
-  (when (not (isinstance x str))
+  (unless (isinstance x str)
     (raise (TypeError
       f"{procedure} wants a string, not {x !r}; `hash` takes any object"))))
-
 
 (defn structural-hash [x]
   (cond
@@ -73,12 +74,12 @@ when they were called, and what they call may alter it.]=]
       0
     (isinstance x #(bytes bytearray memoryview))
       (crc32 (bytes x))
-    ;; From here on builtins.hash only mixes integers, which it does alike in
-    ;; every process.
+    ; From here on builtins.hash only mixes integers, which it does alike in
+    ; every process.
     (isinstance x #(tuple list))
       (builtins.hash (tuple (map structural-hash x)))
     (isinstance x Mapping)
-      ;; A value of 0 is left out because a Counter equals one that lacks it.
+      ; A value of 0 is left out because a Counter equals one that lacks it.
       (builtins.hash (frozenset
         (gfor  [k v] (.items x)
                :setv h (structural-hash v)
@@ -89,13 +90,12 @@ when they were called, and what they call may alter it.]=]
     (isinstance x hy.models.Keyword)
       (text-hash x.name)
     True
-      ;; What Python does not hash may still equal another object, so there is
-      ;; but one number for all of it. A memoryview's refusal is a ValueError.
+      ; What Python does not hash may still equal another object, so there is
+      ; but one number for all of it. A memoryview's refusal is a ValueError.
       (try
         (builtins.hash x)
         (except [[TypeError ValueError]]
           0))))
-
 
 (defn hash [object [bound BOUND]]
   #[=[Return a hash value of any ``object``, an integer from 0 to below the
@@ -153,7 +153,7 @@ when they were called, and what they call may alter it.]=]
   (within (id object) bound))
 
 
-;; * Tables of another equivalence
+;; Tables of another equivalence
 
 (defclass Key []
   "A key as its `HashTable` sees it: hashed and compared that table's way."
@@ -171,10 +171,9 @@ when they were called, and what they call may alter it.]=]
   (defn __eq__ [self other]
     (self.equal self.key other.key)))
 
-
 (defn of-key-alone [hash-function]
-  ;; SRFI-69 calls a hash function with a key and a bound; those of Python take
-  ;; a key only.
+  ; SRFI-69 calls a hash function with a key and a bound; those of Python take
+  ; a key only.
   (try
     (setv signature (inspect.signature hash-function))
     (except [ValueError]
@@ -223,7 +222,19 @@ when they were called, and what they call may alter it.]=]
     f"<HashTable {(.items self) !r}>"))
 
 
-;; * Constructors and reflection
+;; What the procedures call a table.
+(setv TABLES #(dict HashTable))
+
+
+(defn check-table [procedure table [argument "table"]]
+  ; Python's own words would be about a method, or a list would be altered.
+  (unless (isinstance table TABLES)
+    (raise (TypeError
+      (+ f"{procedure} wants a hash table as its argument `{argument}`, not the "
+         f"{(. (type table) __name__)} {(reprlib.repr table)}; make one with (make-hash-table)")))))
+
+
+;; Constructors and reflection
 
 (setv EQUAL #(operator.eq hy.pyops.=)
       IDENTICAL #(operator.is_ hy.pyops.is))
@@ -241,7 +252,6 @@ when they were called, and what they call may alter it.]=]
         "give one that is the same for equivalent keys, as in "
         "(make-hash-table string-ci=? string-ci-hash), or `hash` if keys "
         "that differ by Python's = are never equivalent")))))
-
 
 (defn make-hash-table [[equal operator.eq] [hash-function None]]
   #[=[Return a new, empty table. ::
@@ -281,7 +291,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
-  (isinstance object #(dict HashTable)))
+  (isinstance object TABLES))
 
 
 (defn hash-table-equivalence-function [table]
@@ -293,6 +303,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-equivalence-function" table)
   (if (isinstance table dict)
     operator.eq
     table.equal))
@@ -305,12 +316,13 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-hash-function" table)
   (if (isinstance table dict)
     hash
     table.hash-function))
 
 
-;; * One key
+;; One key
 
 (defn at-key [method key #* arguments]
   "Call a method of a table for a key. Python's word on a list as a key,
@@ -326,7 +338,6 @@ when they were called, and what they call may alter it.]=]
           "#(1 2), in place of a list, a frozenset in place of a set"))
         :from e))))
 
-
 (defn hash-table-ref [table key [thunk None]]
   #[=[Return the value of ``key`` in ``table``; if there is none, what
   ``thunk``, a function of no arguments, returns. ::
@@ -339,6 +350,7 @@ when they were called, and what they call may alter it.]=]
   Raises :class:`KeyError` for an absent key without a ``thunk``, and
   :class:`TypeError` for a key that cannot be one. (SRFI-69)]=]
 
+  (check-table "hash-table-ref" table)
   (setv value (at-key table.get key ABSENT))
   (cond
     (is-not value ABSENT)
@@ -359,6 +371,7 @@ when they were called, and what they call may alter it.]=]
 
   Raises :class:`TypeError` for a key that cannot be one. (SRFI-69)]=]
 
+  (check-table "hash-table-ref/default" table)
   (at-key table.get key default))
 
 
@@ -373,6 +386,7 @@ when they were called, and what they call may alter it.]=]
   Returns ``None``. Raises :class:`TypeError` for a key that cannot be one.
   (SRFI-69)]=]
 
+  (check-table "hash-table-set!" table)
   (with [LOCK]
     (at-key table.__setitem__ key value)))
 
@@ -388,6 +402,7 @@ when they were called, and what they call may alter it.]=]
   Returns ``None``. Raises :class:`TypeError` for a key that cannot be one.
   (SRFI-69)]=]
 
+  (check-table "hash-table-delete!" table)
   (with [LOCK]
     (at-key table.pop key None))
   None)
@@ -400,6 +415,7 @@ when they were called, and what they call may alter it.]=]
 
   Raises :class:`TypeError` for a key that cannot be one. (SRFI-69)]=]
 
+  (check-table "hash-table-exists?" table)
   (is-not (at-key table.get key ABSENT) ABSENT))
 
 
@@ -420,6 +436,7 @@ when they were called, and what they call may alter it.]=]
   Returns ``None``. Raises :class:`KeyError` for an absent key without a
   ``thunk``, and :class:`TypeError` for a key that cannot be one. (SRFI-69)]=]
 
+  (check-table "hash-table-update!" table)
   (with [LOCK]
     (hash-table-set! table key (function (hash-table-ref table key thunk)))))
 
@@ -437,10 +454,11 @@ when they were called, and what they call may alter it.]=]
   Returns ``None``. Raises :class:`TypeError` for a key that cannot be one.
   (SRFI-69)]=]
 
+  (check-table "hash-table-update!/default" table)
   (hash-table-update! table key function (fn [] default)))
 
 
-;; * The whole table
+;; The whole table
 
 (defn hash-table-size [table]
   #[=[Return the number of keys in ``table``. ::
@@ -449,6 +467,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-size" table)
   (len table))
 
 
@@ -459,6 +478,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table->alist" table)
   (with [LOCK]
     (list (.items table))))
 
@@ -470,6 +490,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-keys" table)
   (lfor  [key _] (hash-table->alist table)  key))
 
 
@@ -480,6 +501,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-values" table)
   (lfor  [_ value] (hash-table->alist table)  value))
 
 
@@ -495,6 +517,7 @@ when they were called, and what they call may alter it.]=]
 
   Returns ``None``. (SRFI-69)]=]
 
+  (check-table "hash-table-walk" table)
   (for [[key value] (hash-table->alist table)]
     (procedure key value)))
 
@@ -508,6 +531,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-fold" table)
   (for [[key value] (hash-table->alist table)]
     (setv initial (function key value initial)))
   initial)
@@ -524,6 +548,7 @@ when they were called, and what they call may alter it.]=]
 
   (SRFI-69)]=]
 
+  (check-table "hash-table-copy" table)
   (with [LOCK]
     (.copy table)))
 
@@ -538,6 +563,8 @@ when they were called, and what they call may alter it.]=]
   Raises :class:`TypeError` for a key that cannot be one in ``table``.
   (SRFI-69)]=]
 
+  (check-table "hash-table-merge!" table)
+  (check-table "hash-table-merge!" source "source")
   (with [LOCK]
     (for [[key value] (hash-table->alist source)]
       (hash-table-set! table key value)))
@@ -556,7 +583,7 @@ when they were called, and what they call may alter it.]=]
 
   (setv table (make-hash-table equal hash-function))
   (for [[key value] alist]
-    (when (not (hash-table-exists? table key))
+    (unless (hash-table-exists? table key)
       (hash-table-set! table key value)))
   table)
 

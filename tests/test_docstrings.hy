@@ -8,7 +8,7 @@
   tests.doc-examples [check-docstrings])
 
 (defn [(pytest.mark.parametrize "name"
-        ["net.wire" "net.addresses" "dispatch.promise" "data.sexp" "task.ports" "slave"])]
+        ["net.wire" "net.addresses" "dispatch.promise" "data.sexp" "task.ports" "serve.table"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 

@@ -281,6 +281,62 @@ wrong."
          3))
 
 
+;; * What is no table
+
+(setv TAKERS {
+  "hash-table-equivalence-function" hash-table-equivalence-function
+  "hash-table-hash-function" hash-table-hash-function
+  "hash-table-ref" (fn [t] (hash-table-ref t 0 (fn [] 1)))
+  "hash-table-ref/default" (fn [t] (hash-table-ref/default t 0 1))
+  "hash-table-set!" (fn [t] (hash-table-set! t 0 1))
+  "hash-table-delete!" (fn [t] (hash-table-delete! t 0))
+  "hash-table-exists?" (fn [t] (hash-table-exists? t 0))
+  "hash-table-update!" (fn [t] (hash-table-update! t 0 add-1 (fn [] 1)))
+  "hash-table-update!/default" (fn [t] (hash-table-update!/default t 0 add-1 1))
+  "hash-table-size" hash-table-size
+  "hash-table-keys" hash-table-keys
+  "hash-table-values" hash-table-values
+  "hash-table-walk" (fn [t] (hash-table-walk t (fn [k v])))
+  "hash-table-fold" (fn [t] (hash-table-fold t (fn [k v x]) 0))
+  "hash-table->alist" hash-table->alist
+  "hash-table-copy" hash-table-copy
+  "hash-table-merge!" (fn [t] (hash-table-merge! t {1 2}))})
+
+(defn [(pytest.mark.parametrize "name" (list TAKERS))
+       (pytest.mark.parametrize "no_table" [[5 6] [] [#("a" 1)] "text" None #(1 2) (.items {}) (deque [1]) hash-table?]
+         :ids ascii)]
+      test-what-is-no-table-is-named [name no-table]
+  (setv before (repr no-table))
+  (with [e (pytest.raises TypeError)]
+    ((get TAKERS name) no-table))
+  (for [part [f"{name} wants a hash table as its argument `table`" (. (type no-table) __name__) "(make-hash-table)"]]
+    (assert (in part (str e.value)) [part (str e.value)]))
+  (assert (< (len (str e.value)) 300) (str e.value))
+  (holds (repr no-table) before))
+
+(defn test-a-huge-one-is-not-shown-whole []
+  (with [e (pytest.raises TypeError)]
+    (hash-table-set! (list (range 100,000)) 0 1))
+  (assert (< (len (str e.value)) 300) (len (str e.value))))
+
+(defn test-every-procedure-on-tables-is-among-these []
+  (holds (sorted TAKERS) (sorted (gfor
+    name (map hy.unmangle dpfw.srfi-69.__all__)
+    :if (and (.startswith name "hash-table") (!= name "hash-table?"))
+    name))))
+
+(defn test-what-is-merged-is-a-table-too [table]
+  (for [source [[#("a" 1)] None "ab"]]
+    (with [e (pytest.raises TypeError :match "hash-table-merge! wants a hash table as its argument `source`")]
+      (hash-table-merge! table source)))
+  (holds (hash-table-size table) 0))
+
+(defn test-nor-is-the-thunk-called []
+  (for [f [(fn [thunk] (hash-table-ref [] 0 thunk)) (fn [thunk] (hash-table-update! [] 0 add-1 thunk))]]
+    (with [(pytest.raises TypeError :match "wants a hash table")]
+      (f (fn [] (/ 1 0))))))
+
+
 ;; * The whole table
 
 (defn filled [table]

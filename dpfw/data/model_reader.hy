@@ -2,15 +2,16 @@
 no more of Hy's syntax than that. No reader macro, and no evaluation."
 
 (import
+  itertools [islice pairwise]
   re
   hy.models [
     Bytes Complex Dict Expression FComponent Float FString Integer List Set
     String Symbol Tuple]
-  dpfw.data.forms [DOTTED SUGAR]
+  dpfw.data.forms [SUGAR]
   dpfw.data.tokens [
-    MAX-DEPTH Misread SYMBOL legal-symbol? number read-bytes read-keyword
+    MAX-DEPTH Misread SYMBOL dotted-part? legal-symbol? number read-bytes read-keyword
     read-strings snippet])
-
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   CLOSERS #{")" "]" "}"}
@@ -33,17 +34,16 @@ no more of Hy's syntax than that. No reader macro, and no evaluation."
           (read-atoms token)))
         (while (and stack (in (get stack -1 0) PREFIXES))
           (setv model (Expression [(get PREFIXES (get (.pop stack) 0)) model])))
-        (when (not stack)
+        (unless stack
           (return #(model (if models (after-first token) ""))))
         (.extend (get stack -1 1) [model #* models]))))
   (raise (Misread "the text ends within a quoted form" None)))
 
-
 (defn close-form [stack closer]
-  (when (not stack)
+  (unless stack
     (raise (Misread f"{closer} where a form should be")))
-  (setv [opener items] (.pop stack))
-  (setv [expected build] (.get BUILDERS opener #(None None)))
+  (setv [opener items] (.pop stack)
+        [expected build] (.get BUILDERS opener #(None None)))
   (when (!= closer expected)
     (raise (Misread (if expected
       f"{closer} where {expected} should be"
@@ -53,7 +53,6 @@ no more of Hy's syntax than that. No reader macro, and no evaluation."
     (except [e [IndexError TypeError ValueError]]
       (raise (Misread f"this is no {(cut opener 1 -1)}: {e}") :from e))))
 
-
 (defn read-atoms [token]
   (setv c (get token 0))
   (cond
@@ -62,13 +61,11 @@ no more of Hy's syntax than that. No reader macro, and no evaluation."
     (in c "-+0123456789") (list (map read-word (re.findall "[^ ]+" token)))
     True [(read-word token)]))
 
-
 (defn after-first [token]
-  ;; A row of strings or numbers without the first one.
+  ; A row of strings or numbers without the first one.
   (if (= (get token 0) "\"")
     (.lstrip (cut token (+ (.find token "\"" 1) 1) None))
     (.lstrip (get (.partition token " ") 2))))
-
 
 (defn read-word [word]
   "The model of a symbol, a keyword, a number or a dotted name."
@@ -76,10 +73,9 @@ no more of Hy's syntax than that. No reader macro, and no evaluation."
     (.fullmatch SYMBOL word) (Symbol word :from-parser True)
     (= (get word 0) ":") (read-keyword word)
     (is-not (number word) None) (number-model (number word))
-    (and (in "." word) (.fullmatch DOTTED word)) (dotted-model word)
+    (and (in "." word) (.strip word ".")) (dotted-model word)
     (legal-symbol? word) (Symbol word :from-parser True)
     True (raise (Misread f"{(snippet word)} is no symbol"))))
-
 
 (defn number-model [n]
   (cond
@@ -87,29 +83,31 @@ no more of Hy's syntax than that. No reader macro, and no evaluation."
     (is (type n) float) (Float n)
     True (Complex n.real n.imag)))
 
-
 (defn dotted-model [word]
-  (setv names (.lstrip word "."))
-  (setv dots (cut word (- (len word) (len names))))
-  (setv parts (.split names "."))
-  (when (not (all (map legal-symbol? parts)))
+  (setv names (.lstrip word ".")
+        dots (cut word (- (len word) (len names)))
+        [first #* others] (.split names "."))
+  (unless (and
+      ((if dots dotted-part? legal-symbol?) first)
+      (all (map dotted-part? others)))
     (raise (Misread f"{(snippet word)} is no dotted name")))
   (Expression (map (fn [s] (Symbol s :from-parser True))
     (if dots
-      [dots "None" #* parts]
-      ["." #* parts]))))
-
+      [dots "None" first #* others]
+      ["." first #* others]))))
 
 (defn build-string [items]
   (setv [s delimiter] items)
   (String (option s) :brackets (option delimiter)))
 
-
 (defn build-fstring [items]
+  ; FString would join them, by twos, which takes quadratic time.
+  (for [[a b] (pairwise (islice items 2 None))]
+    (when (= String (type a) (type b))
+      (raise (ValueError "two strings in a row"))))
   (FString (cut items 2 None)
     :brackets (option (get items 0))
     :is-tstring (flag (get items 1))))
-
 
 (defn build-fcomponent [items]
   (FComponent (cut items 3 None)
@@ -117,13 +115,11 @@ no more of Hy's syntax than that. No reader macro, and no evaluation."
     :expression (option (get items 1))
     :is-tstring (flag (get items 2))))
 
-
 (defn option [x]
   (cond
     (= x (Symbol "None")) None
     (is (type x) String) (str x)
     True (raise (ValueError "a string or None is expected"))))
-
 
 (defn flag [x]
   (cond

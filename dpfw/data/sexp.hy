@@ -10,39 +10,38 @@ carry. A datum is one line of text, and reading it evaluates nothing. ::
 Hy reads all but the last as the same value. Types are taken exactly: a value
 of a subclass would come back as something else, so it is refused.
 
-Below this file stand ``lexis`` (words), ``forms`` and ``quoted`` (models to text
-and back) and ``stdtypes`` (the types that are registered from the start)."
+Below this file stand ``tokens`` (words), ``forms`` and ``model_reader`` (models to
+text and back) and ``standard_types`` (those that are registered from the start)."
 
 (import
   functools [partial]
   importlib [import-module]
   itertools [islice]
-  operator [countOf length-hint]
+  operator [length-hint]
   re
   threading
   hy.models [Keyword]
-  dpfw.errors [DatumSyntaxError UnwritableError]
-  dpfw.data.forms [DATUM check-depth form-text type-name unwritable write-remote]
+  dpfw.errors [DatumSyntaxError]
+  dpfw.data.forms [DATUM check-depth form-text type-name write-remote written]
   dpfw.data.tokens [
-    MAX-DEPTH Misfit Misread Plain ROW-TEXT TOKEN bytes-text complex-text
-    float-text int-text keyword-text number plain-text read-bytes read-keyword
+    MAX-DEPTH Misfit Misread Plain ROW-TEXT bytes-text complex-text
+    float-text int-text keyword-text number places-of plain-text read-bytes read-keyword
     read-number read-numbers read-strings snippet string-text tokens-of]
   dpfw.data.model_reader [CLOSERS read-form]
-  dpfw.data.standard_types [BY-CLASS BY-TAG])
-
-
-(setv ADVICE
-  "register its type with (register-type type tag writer reader), or send it by write-object")
-
-
-;; * Registered types
+  dpfw.data.standard_types [
+    BY-CLASS BY-TAG CROWDED MOST-ALIKE costly? crowded? kind-of-all])
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   TAG (re.compile r"[A-Za-z_][\w.*+/<>=!?$%&|^-]*")
   WRITERS {}  ; class: #(tag writer)
   READERS {}  ; tag: #(class reader)
-  registry-lock (threading.Lock))
+  registry-lock (threading.Lock)
+  ADVICE (+ "register its type on both ends with (register-type type tag writer reader), "
+            "from dpfw.master or dpfw.slave, or send it by write-object"))
 
+
+;; Registered types
 
 (defn register-type [cls tag writer [reader None]]
   "Let values of a type be written, and read, as ``(tag argument ...)``. ::
@@ -62,28 +61,26 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
   for the same type and tag takes the place of the first, and so does one for a
   class of the same name in the same module, which has been defined anew.
   Raises `ValueError` if the tag or the type is taken or the tag is no symbol."
-  (when (not (isinstance cls type))
+  (unless (isinstance cls type)
     (raise (TypeError f"{cls !r} is no class")))
-  (when (not (and (isinstance tag str) (.fullmatch TAG tag)))
+  (unless (and (isinstance tag str) (.fullmatch TAG tag))
     (raise (ValueError f"{tag !r} cannot be a tag: it does not look like a symbol")))
-  (when (or (in cls ATOMS) (in cls BRACKETS) (is cls dict) (in cls DATUM))
+  (when (or (in cls ATOMS) (in cls BRACKETS) (in cls [set dict]) (in cls DATUM))
     (raise (ValueError f"{cls !r} has a notation of its own")))
   (with [_ registry-lock]
     (setv [old-tag _] (or (find-writer cls) #(tag None)))
     (when (!= old-tag tag)
       (raise (ValueError f"{cls !r} is already registered, under the tag {old-tag}")))
     (setv [old-cls _] (or (find-reader tag) #(cls None)))
-    (when (not (same-name? old-cls cls))
+    (unless (same-name? old-cls cls)
       (raise (ValueError f"the tag {tag} is taken, by {old-cls !r}")))
     (.pop WRITERS old-cls None)
     (setv
       (get READERS tag) #(cls (or reader cls))
       (get WRITERS cls) #(tag writer))))
 
-
 (defn same-name? [a b]
   (= #(a.__module__ a.__qualname__) #(b.__module__ b.__qualname__)))
-
 
 (defn find-writer [type]
   (or (.get WRITERS type) (do
@@ -92,7 +89,6 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
       (register-row #* row)
       (.get WRITERS type)))))
 
-
 (defn find-reader [tag]
   (or (.get READERS tag) (do
     (setv row (.get BY-TAG tag))
@@ -100,16 +96,15 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
       (register-row #* row)
       (get READERS tag)))))
 
-
 (defn register-row [module name writer reader]
-  ;; Two threads may do this at once: they do the same.
+  ; Two threads may do this at once: they do the same.
   (setv cls (getattr (import-module module) name))
   (setv
     (get READERS name) #(cls (partial reader cls))
     (get WRITERS cls) #(name writer)))
 
 
-;; * Writing
+;; Writing
 
 (defn datum-text [x depth]
   (setv write (.get ATOMS (type x)))
@@ -117,16 +112,15 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     (write x)
     (nested-text x depth)))
 
-
 (defn nested-text [x depth]
   (check-depth depth)
   (setv brackets (.get BRACKETS (type x)))
   (cond
     brackets (+ (get brackets 0) (items-text x (+ depth 1) x) (get brackets 1))
     (is (type x) dict) (dict-text x (+ depth 1))
+    (is (type x) set) (set-text x (+ depth 1))
     (in (type x) DATUM) (+ "'" (form-text x depth DATUM))
     True (tagged-text x (+ depth 1))))
-
 
 (defn items-text [xs depth whole]
   (setv row-text (.get ROW-TEXT (kind-of-all xs)))
@@ -142,31 +136,33 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
       (raise)))
   (.join " " texts))
 
-
-(defn kind-of-all [xs]
-  "The type that all of these have; None if there are several, or nothing."
-  (for [x xs]
-    (setv kind (type x))
-    ; In two thirds of the time of making a set of the types.
-    (return (when (= (countOf (map type xs) kind) (len xs)) kind))))
-
+(defn set-text [s depth]
+  (setv text (items-text s depth s))
+  (when (crowded? s (costly? text))
+    (raise (Misfit f"cannot write a set with {CROWDED}")))
+  (+ "#{" text "}"))
 
 (defn dict-text [d depth]
-  (setv texts [])
+  (setv texts []  nested False)
   (try
     (for [[k v] (.items d)]
-      (setv key None)
-      (setv write (.get ATOMS (type k)))
-      (setv key (if write (write k) (nested-text k depth)))
-      (setv write (.get ATOMS (type v)))
+      (setv key None
+            write (.get ATOMS (type k)))
+      (unless write
+        (setv nested True))
+      (setv key (if write (write k) (nested-text k depth))
+            write (.get ATOMS (type v)))
       (.append texts (+ key " " (if write (write v) (nested-text v depth)))))
     (except [e Misfit]
       (.append e.trail #(d (if (is key None)
         f"<key {(len texts)}>"
         f"[{(if (> (len key) 40) (+ (cut key 40) "...") key)}]")))
       (raise)))
-  (+ "{" (.join "  " texts) "}"))
-
+  (setv text (.join "  " texts))
+  (when (and (or nested (> (len d) MOST-ALIKE))
+             (crowded? d (and nested (costly? text))))
+    (raise (Misfit f"cannot write a dict with {CROWDED}")))
+  (+ "{" text "}"))
 
 (defn tagged-text [x depth]
   (setv [tag writer] (or (find-writer (type x)) [None None]))
@@ -174,6 +170,8 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     (raise (Misfit f"cannot write {(type-name x)}" ADVICE)))
   (try
     (setv args (writer x))
+    (except [Misfit]
+      (raise))
     (except [e Exception]
       (raise
         (Misfit f"cannot write {(type-name x)}, its writer raised {(. (type e) __name__)}: {e}")
@@ -193,7 +191,7 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     (type None) str  bool str  int int-text  float float-text
     complex complex-text  str string-text  Plain plain-text  bytes bytes-text
     Keyword keyword-text}
-  BRACKETS {list #("[" "]")  tuple #("#(" ")")  set #("#{" "}")})
+  BRACKETS {list #("[" "]")  tuple #("#(" ")")})
 
 
 (defn write-datum [x]
@@ -205,15 +203,10 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
   could not make an equal value of the same type from it: for types that are
   not registered, for what contains itself, and for more than 200 levels of
   nesting.]]
-  (try
-    (datum-text x 1)
-    (except [e Misfit]
-      (raise (unwritable e) :from e.__cause__))
-    (except [RecursionError]
-      (raise (UnwritableError "cannot write the value: the stack is too deep here") :from None))))
+  (written "the value" datum-text x 1))
 
 
-;; * Reading
+;; Reading
 
 (defn read-datum [text]
   #[[The value that a text denotes; the inverse of `write-datum`. ::
@@ -222,18 +215,17 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
 
   Nothing is evaluated. Raises `DatumSyntaxError`, with the position, if the
   text is anything but one datum between white space.]]
-  (setv tokens (tokens-of text))
-  (setv rest (iter tokens))
+  (setv tokens (tokens-of text)
+        rest (iter tokens))
   (try
-    (read-tokens rest)
+    (read-tokens rest (if (costly? text) THOROUGH-BUILDERS BUILDERS))
     (except [e Misread]
       (setv index (- (len tokens) (length-hint rest) 1))
       (raise (syntax-error text index e) :from e.__cause__))))
 
-
-(defn read-tokens [tokens]
-  ;; One loop and a stack, no recursion: `items` are those of the innermost
-  ;; sequence so far, the stack holds the sequences around it.
+(defn read-tokens [tokens builders]
+  ; One loop and a stack, no recursion: `items` are those of the innermost
+  ; sequence so far, the stack holds the sequences around it.
   (setv items []  stack [])
   (for [token tokens]
     (setv c (get token 0))
@@ -244,11 +236,11 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
         (if (in " " token)
           (.extend items (read-numbers token))
           (.append items (read-number token)))
-      (in token BUILDERS)
+      (in token builders)
         (do
           (when (>= (len stack) MAX-DEPTH)
             (raise (Misread f"nested more than {MAX-DEPTH} levels deep")))
-          (setv [closer build] (get BUILDERS token))
+          (setv [closer build] (get builders token))
           (.append stack #(items closer (or build (read-tag tokens))))
           (setv items []))
       (in token CLOSERS)
@@ -258,7 +250,7 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
             (raise (Misread f"{token} where {closer} should be")))
           (.append outer (build items))
           (setv items outer)
-          (when (not stack)
+          (unless stack
             (break)))
       (= c "'")
         (.extend items (read-quoted tokens (+ (len stack) 1)))
@@ -270,30 +262,29 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     (or (> (len items) 1) (next tokens None)) (raise (Misread "more than one datum"))
     True (get items 0)))
 
-
 (defn read-quoted [tokens depth]
-  ;; Numbers or strings after the quoted one are in the same token.
+  ; Numbers or strings after the quoted one are in the same token.
   (setv [model row] (read-form tokens depth))
   (cond
     (not row) [model]
     (= (get row 0) "\"") [model #* (read-strings row)]
     True [model #* (read-numbers row)]))
 
-
 (defn read-atom [token]
   (cond
     (in token CONSTANTS) (get CONSTANTS token)
-    ;; A new object each time, for they can be keys side by side.
+    ; A new object each time, for they can be keys side by side.
     (in token ["NaN" "Inf" "NaNj" "Infj"]) (number token)
     (= (get token 0) ":") (read-keyword token)
     (.startswith token "b\"") (read-bytes token)
     (is-not (number token) None) (number token)
     True (raise (Misread f"{(snippet token)} is no datum; a symbol or form needs a quote mark"))))
 
-
-(defn build-dict [items]
+(defn build-dict [items [thorough False]]
   (setv it (iter items))
   (try
+    (when (or thorough (> (len items) (* 2 MOST-ALIKE)))
+      (check-keys (cut items 0 None 2) thorough))
     (setv d (dict (zip it it)))
     (except [e Exception]
       (raise (Misread f"no key: {e}") :from e)))
@@ -301,9 +292,9 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     (raise (Misread (if (% (len items) 2) "a key without a value" "a key occurs twice"))))
   d)
 
-
-(defn build-set [items]
+(defn build-set [items [thorough False]]
   (try
+    (check-keys items thorough)
     (setv s (set items))
     (except [e Exception]
       (raise (Misread f"no element of a set: {e}") :from e)))
@@ -311,11 +302,14 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     (raise (Misread "an element occurs twice")))
   s)
 
+(defn check-keys [keys thorough]
+  (when (crowded? keys thorough)
+    (raise (ValueError CROWDED))))
 
 (defn read-tag [tokens]
-  ;; What builds the value after `(`.
-  (setv tag (next tokens ""))
-  (setv [_ reader] (or (find-reader tag) #(None None)))
+  ; What builds the value after `(`.
+  (setv tag (next tokens "")
+        [_ reader] (or (find-reader tag) #(None None)))
   (when (is reader None)
     (raise (Misread f"{(snippet tag)} is no tag of a registered type")))
   (fn [items]
@@ -333,25 +327,29 @@ and back) and ``stdtypes`` (the types that are registered from the start)."
     "#(" #(")" tuple)
     "{" #("}" build-dict)
     "#{" #("}" build-set)
-    "(" #(")" None)})
+    "(" #(")" None)}
+  THOROUGH-BUILDERS {
+    #** BUILDERS
+    "{" #("}" (partial build-dict :thorough True))
+    "#{" #("}" (partial build-set :thorough True))})
 
 
 (defn syntax-error [text index e]
-  ;; `index` is that of the token. Tokens have no position until it is asked for.
-  (setv m (next (islice (.finditer TOKEN text) (max index 0) None) None))
-  (setv place (if (or (is m None) (is e.offset None))
-    (len text)
-    (+ (.start m) e.offset)))
+  ; `index` is that of the token. Tokens have no position until it is asked for.
   (setv
+    m (next (islice (places-of text) (max index 0) None) None)
+    place (if (or (is m None) (is e.offset None))
+            (len text)
+            (+ (.start m) e.offset))
     begin (+ (.rfind text "\n" 0 place) 1)
     end (.find text "\n" place)
-    line (cut text begin (if (< end 0) None end))
+    end (if (< end 0) (len text) end)
     lineno (+ (.count text "\n" 0 place) 1)
     offset (+ (- place begin) 1)
-    long (> (len line) 200))
+    long (> (- end begin) 200))
   (DatumSyntaxError
-    (+ e.why (if long f", near {(snippet (cut text place None))}" ""))
-    #("<datum>" lineno offset (if long None line))))
+    (+ e.why (if long f", near {(snippet (cut text place (+ place 41)))}" ""))
+    #("<datum>" lineno offset (if long None (cut text begin end)))))
 
 
 (export :objects [write-datum read-datum write-remote register-type])

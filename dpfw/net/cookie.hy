@@ -3,12 +3,18 @@
 It is ``$DPFW_COOKIE``, else what stands in the file ``$DPFW_COOKIE_FILE``,
 else in ``~/.config/dpfw/cookie`` (under ``$XDG_CONFIG_HOME`` where that is
 set). The file is made on first use. The cookie never stands on a command line
-or in a log."
+or in a log.
+
+A file is trusted that is ours or root's, that nobody else can read or write, in
+a directory in which nobody else can put another in its place. Directories
+above that are not looked at: who could exchange those could not make a file of
+ours."
 
 (import
   os
   pathlib [Path]
   secrets
+  shlex
   stat
   dpfw.errors [CookieError])
 (eval-when-compile (require hyrule.control [unless]))
@@ -22,7 +28,8 @@ or in a log."
   "The cookie of this user, as bytes. Makes one where there is none.
 
   Raises `CookieError` when there is a cookie that cannot be used: a file that
-  cannot be read or that others can read, or fewer than 16 characters."
+  cannot be read or that others can read or exchange, or fewer than 16
+  characters."
   (setv given (os.environ.get "DPFW_COOKIE"))
   (if (is given None)
     (read-or-make (cookie-file))
@@ -46,8 +53,10 @@ or in a log."
   (try
     (unless (.exists path)
       (make path))
+    (for [p [path]]
+      (check-directory path p.parent))
     (with [f (open path :encoding "utf-8")]
-      (check-mode path (os.fstat (.fileno f)))
+      (check-file path (os.fstat (.fileno f)))
       (checked (.read f) path))
     (except [e [OSError UnicodeDecodeError]]
       (when (isinstance e CookieError)
@@ -60,6 +69,7 @@ or in a log."
   "Create the file with a new cookie, readable by its owner alone. Of several
   processes that do so at once, one wins and all then read its cookie."
   (.mkdir path.parent :parents True :exist-ok True :mode 0o700)
+  (check-directory path path.parent)
   ; The file gets its name when it is complete: no other process can read the
   ; half of it.
   (setv draft (.with-name path f"{path.name}.{(secrets.token-hex 8)}"))
@@ -72,10 +82,22 @@ or in a log."
     (finally
       (.unlink draft :missing-ok True))))
 
-(defn check-mode [path status]
+(defn check-directory [path directory]
+  (setv mode (. (.stat directory) st-mode))
+  ; In one with the sticky bit, such as /tmp, nobody replaces what others own.
+  (when (and (& mode (| stat.S-IWGRP stat.S-IWOTH)) (not (& mode stat.S-ISVTX)))
+    (raise (CookieError (+
+      f"others can put another file in the place of the cookie file {path}; "
+      f"type: chmod go-w {(shlex.quote (str directory))}")))))
+
+(defn check-file [path status]
+  (unless (in status.st-uid [(os.geteuid) 0])
+    (raise (CookieError (+
+      f"the cookie file {path} is of another user, who may know and change the cookie; "
+      f"if it is right all the same, type: chown {(os.geteuid)} {(shlex.quote (str path))}"))))
   (when (& status.st-mode (| stat.S-IRWXG stat.S-IRWXO))
     (raise (CookieError
-      f"others can read the cookie file {path}; type: chmod 600 {path}"))))
+      f"others can read the cookie file {path}; type: chmod 600 {(shlex.quote (str path))}"))))
 
 (defn checked [text source]
   (setv text (.strip text))

@@ -17,11 +17,10 @@ bytes that came, and offers those that were sent once more. So the stream does."
 (import
   select
   socket
-  threading
-  threading [get-ident]
+  threading [Lock get-ident]
   dpfw.errors [Interrupted WireError]
-  dpfw.serve.exits [die]
   dpfw.net.wire [MAX-DATA]
+  dpfw.serve.exits [die]
   dpfw.task.ports [CLOSED Inlet Outlet check-open])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -132,7 +131,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
     (.__init__ (super) connection number :shield shield)
     (setv
       self.bell bell
-      self.turn (threading.Lock)))  ; held by the thread that reads
+      self.turn (Lock)))  ; held by the thread that reads
 
   (defn readinto [self view]
     (setv view (memoryview view)
@@ -210,7 +209,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
 
   (defn __init__ [self connection number shield]
     (.__init__ (super) connection number :shield shield)
-    (setv self.turn (threading.Lock)))  ; held by the thread that sends
+    (setv self.turn (Lock)))  ; held by the thread that sends
 
   (defn write [self view]
     (setv view (cut (memoryview view) MAX-DATA)

@@ -8,20 +8,32 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     message     str           what the exception says
     args        tuple         its arguments, where they can be written
     traceback   str           as Python prints it, source lines included
-    exceptions  list          of an exception group: the same of each member"
+    exceptions  list          of an exception group: the same of each member
+
+A master takes these types exactly, and nothing that stands for a sequence: a
+range of a billion is short as text, and somebody would make a list of it."
 
 (import
   builtins
   functools [lru-cache]
+  itertools [chain]
   os
   traceback
   dpfw.errors [Interrupted RemoteError RemoteTraceback UnwritableError]
   dpfw.data.sexp [write-datum read-datum])
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   HERE (os.path.join (os.path.dirname (os.path.dirname (os.path.abspath __file__))) "")
   LONGEST 50,000      ; characters of the message, the arguments, the traceback
   DEEPEST-GROUP 20    ; levels of exception groups within each other
+  MOST-EXCEPTIONS 10,000  ; in a group and those within it, which count as well
+  FURTHEST 1,000,000  ; line or column; a traceback has as many spaces and carets
+  FIELDS {
+    "type" [str]  "builtin" [str (type None)]  "message" [str]  "args" [tuple]  "traceback" [str]}
+  ; Whoever calls `next`, or a coroutine, takes these for a return. Python too
+  ; makes another of them (PEP 479).
+  ENDS #(StopIteration StopAsyncIteration GeneratorExit)
   INDESCRIBABLE (.encode (write-datum {
     "type" "?"  "builtin" None  "args" #()  "traceback" ""
     "message" "<an exception that cannot be described>"})))
@@ -47,12 +59,29 @@ The payload of an ``error`` frame is a dict, written as a datum, of
       #** (outline error)
       "builtin" (builtin-name cls)
       "args" (writable-arguments error)}
-    (< depth DEEPEST-GROUP) {
+    (and (< depth DEEPEST-GROUP) (or depth (not (countless? error)))) {
       #** (outline error)
       "builtin" (builtin-name cls)
       "exceptions" (lfor  e error.exceptions  (description e (+ depth 1)))}
     True
       (outline error)))
+
+(defn countless? [error]
+  "Are there too many exceptions in this one and behind it? In groups they may be
+  one object, time and again."
+  (setv left [error]  behind #{}  n 0)
+  (while left
+    (setv e (.pop left))
+    (+= n 1)
+    (when (> n MOST-EXCEPTIONS)
+      (return True))
+    (when (isinstance e (group-class))
+      (.extend left e.exceptions))
+    (for [other [e.__cause__ e.__context__]]
+      (unless (or (is other None) (in (id other) behind))
+        (.add behind (id other))
+        (.append left other))))
+  False)
 
 (defn outline [error]
   "What can be told of an exception that is too large. Its traceback still names
@@ -98,13 +127,17 @@ The payload of an ``error`` frame is a dict, written as a datum, of
   (if (and (isinstance error OSError) (is-not error.filename None))
     ; Its `args` leave the file names out.
     #(error.errno error.strerror error.filename None error.filename2)
-    (tuple error.args)))
+    ; A class of the user's may have something else by that name.
+    (if (is (type error.args) tuple) error.args #())))
 
 (defn remote-traceback [error]
   "The traceback of the remote: Python's, less the frames of dpfw itself."
+  (setv tb (below-dpfw error.__traceback__))
   (try
-    (setv told (traceback.TracebackException
-      (type error) error (below-dpfw error.__traceback__)))
+    (when (countless? error)
+      ; Python would print each of them, and does not count.
+      (return (+ (.join "" (traceback.format-tb tb)) (last-line error) "\n")))
+    (setv told (traceback.TracebackException (type error) error tb))
     (when (isinstance error Interrupted)
       ; Where it was raised, by us, tells nothing.
       (while (and told.stack (ours? (. (get told.stack -1) filename)))
@@ -112,7 +145,10 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     (.join "" (.format told))
     (except [e Exception]
       ; Exceptions with a __str__, __cause__ or __notes__ that fail.
-      f"{(class-name (type error))}: {(message error)} (no traceback: {(class-name (type e))})\n")))
+      f"{(last-line error)} (no traceback: {(class-name (type e))})\n")))
+
+(defn last-line [error]
+  f"{(class-name (type error))}: {(message error)}")
 
 (defn below-dpfw [tb]
   "Leave out the frames at the top of a traceback that lie in dpfw's own files,
@@ -142,40 +178,97 @@ The payload of an ``error`` frame is a dict, written as a datum, of
 
 (defn remote-error [payload where]
   "The `RemoteError` that this payload of an error frame tells of; ``where``
-  names the slave."
-  (rebuilt (read-datum (.decode payload)) where))
+  names the slave. Raises `ValueError` or `SyntaxError` if it tells of none."
+  (setv told (read-datum (.decode payload)))
+  (check told)
+  (rebuilt told where))
 
-(defn rebuilt [known where]
+(defn check [told]
+  "Raise `ValueError` if this is no description of an exception."
+  (setv level [told]  n 0)
+  (for [_ (range (+ DEEPEST-GROUP 1))]
+    (+= n (len level))
+    (when (> n MOST-EXCEPTIONS)
+      (raise (ValueError f"an error that is more than {MOST-EXCEPTIONS} exceptions")))
+    (for [one level]
+      (check-fields one))
+    (setv level (list (chain.from_iterable
+      (gfor  one level  (.get one "exceptions" #())))))
+    (unless level
+      (return)))
+  (raise (ValueError f"an error of groups more than {DEEPEST-GROUP} levels deep")))
+
+(defn check-fields [told]
+  (unless (is (type told) dict)
+    (raise (ValueError f"an error is a dict, not of type {(. (type told) __name__)}")))
+  (for [[field types] (.items FIELDS)]
+    (unless (in field told)
+      (raise (ValueError f"an error without its {field}")))
+    (unless (in (type (get told field)) types)
+      (raise (ValueError
+        f"the {field} of an error is of type {(. (type (get told field)) __name__)}"))))
+  (setv members (.get told "exceptions" [None]))
+  (unless (and (is (type members) list) members)
+    (raise (ValueError "the exceptions of an error are no list, or an empty one"))))
+
+(defn rebuilt [told where]
   (setv
-    cls (error-class (get known "builtin"))
-    error (if (in "exceptions" known)
-            (rebuilt-group cls known where)
-            (made cls (get known "args")))
-    error.message (get known "message")
-    error.type-name (get known "type")
+    cls (error-class (get told "builtin"))
+    error (if (in "exceptions" told)
+            (rebuilt-group cls told where)
+            ; A group needs members.
+            (made (if (issubclass cls (group-class)) RemoteError cls) (get told "args")))
+    error.message (get told "message")
+    error.type-name (get told "type")
     error.__cause__ (RemoteTraceback
-      f"on the slave at {where}:\n\n{(get known "traceback")}"))
+      f"on the slave at {where}:\n\n{(get told "traceback")}"))
   error)
 
-(defn rebuilt-group [cls known where]
-  (setv members (lfor  e (get known "exceptions")  (rebuilt e where)))
-  (made cls #((get known "message") members)))
+(defn rebuilt-group [cls told where]
+  (setv members (lfor  e (get told "exceptions")  (rebuilt e where)))
+  (made cls #((get told "message") members)))
 
 (defn made [cls args]
   "An exception of this class. Where the class does not take these arguments, as
   some do that were made by hand, the exception has them but was made without."
   (try
+    (unless (harmless? cls args)
+      (raise (ValueError)))
     (cls #* args)
     (except [Exception]
       (setv error (.__new__ cls cls)
             error.args args)
       error)))
 
-(defn [(lru-cache :maxsize 256)] error-class [builtin]
+(defn harmless? [cls args]
+  "`SyntaxError` alone reads its arguments at once, as a sequence, and tracebacks
+  show them: a column of a billion as so many spaces."
+  (or
+    (not (issubclass cls SyntaxError))
+    (not args)
+    (and (is (type (get args 0)) str)
+         (or (= (len args) 1)
+             (and (= (len args) 2) (place? (get args 1)))))))
+
+(defn place? [x]
+  (and
+    (is (type x) tuple)
+    (in (len x) [4 6])
+    (in (type (get x 0)) [str (type None)])     ; the file
+    (in (type (get x 3)) [str (type None)])     ; the text of the line
+    (all (gfor  n [#* (cut x 1 3) #* (cut x 4 6)]  ; lines and columns
+      (or (is n None) (and (is (type n) int) (<= -1 n FURTHEST)))))))
+
+(defn error-class [builtin]
   "The class of errors that are `RemoteError` and this built-in exception."
   (setv base (getattr builtins (or builtin "Exception") None))
   (cond
-    (or (not (isinstance base type)) (not (issubclass base Exception)) (is base Exception))
-      RemoteError
-    True
-      (type f"Remote{builtin}" #(RemoteError base) {"__module__" "dpfw.errors"})))
+    (not (isinstance base type)) RemoteError
+    (issubclass base ENDS) (remote-class RuntimeError)
+    (is base Exception) RemoteError
+    (issubclass base Exception) (remote-class base)
+    True RemoteError))
+
+;; Kept by class, for there are but so many; names are made by slaves.
+(defn [(lru-cache :maxsize None)] remote-class [base]
+  (type f"Remote{base.__name__}" #(RemoteError base) {"__module__" "dpfw.errors"}))

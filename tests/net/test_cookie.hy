@@ -140,6 +140,76 @@
   (.chmod path 0o600)
   (holds (cookie) (.encode SECRET)))
 
+(setv
+  ANOTHER 54321  ; a user, who need not exist
+  as-root (pytest.mark.skipif (!= (os.geteuid) 0) :reason "only root gives files away"))
+
+(defn [as-root] test-a-file-of-another-user-is-refused [monkeypatch tmp-path]
+  (setv path (write-cookie (cookie-file)))
+  (os.chown path ANOTHER -1)
+  (refused (str path) "of another user" f"chown {(os.geteuid)} {path}")
+  (os.chown path 0 ANOTHER)
+  (holds (cookie) (.encode SECRET))
+  ; The command that it says, in a shell.
+  (monkeypatch.setenv "DPFW_COOKIE_FILE"
+    (str (setx path (write-cookie (/ tmp-path "the cookie; of 'mine'")))))
+  (os.chown path ANOTHER -1)
+  (with [raised (pytest.raises CookieError)]
+    (cookie))
+  (subprocess.run (get (.split (str raised.value) "type: ") 1) :shell True :check True)
+  (holds (cookie) (.encode SECRET)))
+
+(defn [as-root] test-a-link-to-a-file-of-another-user-is-refused [tmp-path]
+  (setv path (write-cookie (/ tmp-path "theirs")))
+  (os.chown path ANOTHER -1)
+  (.mkdir (. (cookie-file) parent) :parents True)
+  (.symlink-to (cookie-file) path)
+  (refused "of another user"))
+
+(defn [as-root] test-roots-file-is-taken-by-anybody [monkeypatch]
+  "And read, if access lists let them."
+  (write-cookie (cookie-file))
+  (monkeypatch.setattr os "geteuid" (fn [] ANOTHER))
+  (holds (cookie) (.encode SECRET)))
+
+(defn [as-root] test-nor-does-root-take-a-file-of-a-user [monkeypatch]
+  (setv path (write-cookie (cookie-file)))
+  (os.chown path ANOTHER -1)
+  (refused "of another user")
+  (monkeypatch.setattr os "geteuid" (fn [] ANOTHER))
+  (holds (cookie) (.encode SECRET)))
+
+(defn [(pytest.mark.parametrize "mode" [0o770 0o720 0o702 0o777 0o775 0o2770])]
+      test-a-directory-that-others-write-is-refused [mode]
+  (setv path (write-cookie (cookie-file)))
+  (.chmod path.parent mode)
+  (refused (str path) f"chmod go-w {path.parent}")
+  (.chmod path.parent (& mode 0o755))
+  (holds (cookie) (.encode SECRET)))
+
+(defn [(pytest.mark.parametrize "mode" [0o700 0o755 0o500 0o1777 0o1770])]
+      test-a-directory-in-which-others-replace-nothing-is-taken [mode]
+  (setv path (write-cookie (cookie-file)))
+  (.chmod path.parent mode)
+  (holds (cookie) (.encode SECRET)))
+
+(defn test-none-is-made-where-others-write [tmp-path]
+  (setv path (cookie-file))
+  (.mkdir path.parent :parents True)
+  (.chmod path.parent 0o777)
+  (refused f"chmod go-w {path.parent}")
+  (holds (os.listdir path.parent) [])
+  (.chmod path.parent 0o700)
+  (assert (cookie)))
+
+(defn test-a-link-into-a-directory-that-others-write-is-refused [tmp-path]
+  (setv path (write-cookie (/ tmp-path "open" "cookie")))
+  (.mkdir (. (cookie-file) parent) :parents True)
+  (.symlink-to (cookie-file) path)
+  (holds (cookie) (.encode SECRET))
+  (.chmod path.parent 0o777)
+  (refused f"chmod go-w {path.parent}"))
+
 (defn test-a-file-that-only-its-owner-reads-is-taken []
   (write-cookie (cookie-file) :mode 0o400)
   (holds (cookie) (.encode SECRET)))

@@ -7,13 +7,16 @@
   threading
   unittest.mock [patch]
   pytest
+  dpfw.data.sexp [register-type]
   dpfw.errors [AddressError Refused]
   dpfw.net.addresses [resolve]
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [hello listen-handshake]
   dpfw.net.wire [Connection]
   dpfw.serve.evaluator [Evaluator]
+  dpfw.serve.process [evaluator]
   dpfw.serve.server [Server]
+  dpfw.slave
   tests.helpers [WAIT begin holds line-from message outcome reset until]
   tests.serve.sessions [dialled ends hangs-up task])
 
@@ -181,3 +184,15 @@
   (for [[context master] (zip contexts masters)]
     (hangs-up master)
     (.__exit__ context None None None)))
+
+
+;; * What programs and remotes have
+
+(defn test-programs-import-what-slaves-are-made-of []
+  (holds (sorted dpfw.slave.__all__)
+    ["dpfw_slave_client" "dpfw_slave_ht" "dpfw_slave_server" "register_type"]))
+
+(defn test-remotes-have-the-same []
+  (for [name dpfw.slave.__all__]
+    (assert (is (getattr dpfw.slave name) (getattr evaluator.module name)) name))
+  (assert (is dpfw.slave.register-type register-type)))

@@ -145,10 +145,8 @@ is when nothing is left that must happen."
     (rested-link w link))
   (for [slave (.values d.registry.connected)]
     (hold (in slave.state ["idle" "busy"]) slave "is so for ever"))
-  (for [task d.adrift]
-    (hold (or (blocked w task) (running? task)) task "is adrift for ever"))
-  (for [task d.waiting]
-    (hold (blocked w task) task "is said to wait, and does not"))
+  (for [task [#* d.adrift #* d.waiting]]
+    (hold (blocked w task) task "is adrift, or said to wait, for ever"))
   (when d.line
     (hold (is-not d.patience None) "tasks wait, and nobody will be reminded"))
   (for [address w.enlisted]
@@ -169,8 +167,7 @@ is when nothing is left that must happen."
         (hold (and (in task task.own.line) (= task.own.state "busy")) task "waits for" task.own)
         (hold (in task w.dispatcher.line) task "waits, and not in line"))
     (= task.state "running")
-      (hold (or (blocked w task) (and (running? task) (not task.session.connection.interrupted)))
-        task "is said to run, and does not")
+      (hold (or (blocked w task) (running? task)) task "is said to run, and does not")
     True
       (hold False task "is" task.state "for ever")))
 
@@ -180,20 +177,21 @@ is when nothing is left that must happen."
                                      (is player.awaited.ended None)))))
 
 (defn running? [task]
-  "Does its slave run it, and will for ever?"
-  (and task.endless (is task.session.connection.running task)))
+  "Does its slave run it, and will until somebody stops it?"
+  (setv link task.session.connection)
+  (and task.endless (is link.running task) (not link.interrupted) (= task.session.state "busy")))
 
 (defn rested-link [w link]
   (setv session link.session)
   (hold session "a connection with" link.process "is open, and of no session")
   (cond
-    (and link.player (or (blocked w link.player.task) (is link.running link.player.task)))
+    (and link.player (blocked w link.player.task))
       (hold (or (not link.ended) (= session.state "lost")) "nobody notices that" link "has ended")
-    (= session.state "lost")
-      (hold False session "is lost, and its connection open")
     True (do
+      (hold (!= session.state "lost") session "is lost, and its connection open")
       (hold (not link.ended) "nobody notices that" link "has ended")
-      (hold (= link.watched "all") "nobody receives what comes on" link))))
+      (hold (or (= link.watched "all") (and link.player (running? link.player.task)))
+        "nobody receives what comes on" link))))
 
 (defn present? [w address]
   (or (any (gfor  slave (.values w.dispatcher.registry.connected)
