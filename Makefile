@@ -26,7 +26,7 @@ installed := $(VENV)/.installed
 installed_tests := $(VENV)/.installed-tests
 installed_bench := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-all simulate soak bench clean
+.PHONY: help demo test test-all simulate interrupts soak bench clean
 .NOTPARALLEL:
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make test      run the tests with $(PYTHON) (another: make test PYTHON=python3.12)'
 	@echo 'make test-all  run the tests with each of Python $(VERSIONS) that is here'
 	@echo 'make simulate  run the dispatcher in every order of events, and a million by chance'
+	@echo 'make interrupts  strike a master with 10,000 interrupts in each of five calls'
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
 	@echo 'make clean     remove all that these made'
@@ -67,6 +68,9 @@ test-all:
 
 simulate: $(installed)
 	$(VENV)/bin/hy -m tests.simulation
+
+interrupts: $(installed_tests)
+	DPFW_TEST_INTERRUPTS=10000 $(VENV)/bin/python -m pytest tests/dispatch/test_interrupts.hy
 
 soak: $(installed)
 	$(VENV)/bin/hy -m tests.soak

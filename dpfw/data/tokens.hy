@@ -255,11 +255,12 @@ and `DatumSyntaxError`: `Misfit` carries the trail to what has no text,
   (.decode (.encode text "latin-1" "backslashreplace") "unicode_escape"))
 
 (defn pieces [token body]
-  "The inside of a long string in pieces that end between escapes."
+  "The inside of a long string in pieces that end between escapes, the longest of
+  which has ten characters."
   (setv start 1  end (- (len token) 1))
   (while (< start end)
     (setv stop (min end (+ start LONG))
-          escape (if (= stop end) -1 (.rfind body "\\" (- stop 10) stop))
+          escape (if (= stop end) -1 (.rfind body "\\" (- stop 9) stop))
           stop (if (< escape 0) stop escape))
     (yield (cut token start stop))
     (setv start stop)))

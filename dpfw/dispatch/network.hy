@@ -290,13 +290,16 @@ two steps (``net/interrupt``)."
     "In a thread of their own; answers False if there is none to be had."
     (.run self.node.threads call-back))
 
-  (defn wait [self waiter [deadline None]]
-    "Let this thread wait until something wakes it, and receive meanwhile."
+  (defn wait [self waiter [deadline None] * [lead True]]
+    "Let this thread wait until something wakes it, and receive meanwhile, unless
+    ``lead`` is false."
     (setv task self.here.task)
     (when task
       (.report self self.dispatcher.waits task))
     (try
-      (.wait waiter self.leader deadline)
+      (if lead
+        (.wait waiter self.leader deadline)
+        (.sleep waiter deadline))
       (finally
         (when task
           (.report self self.dispatcher.waits-no-more task)))))

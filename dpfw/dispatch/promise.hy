@@ -105,12 +105,14 @@
     "Wait until it has ended, or so many seconds."
     (setv waiter (Waiter)
           deadline (when (is-not timeout None) (+ (time.monotonic) timeout))
-          network self.network)
+          network self.network
+          task self.task)
     (.append self.waiters waiter.wake)
     (try
       (unless (.done self)
         (if network
-          (.wait network waiter deadline)
+          ; A local procedure's thread receives what this one waits for.
+          (.wait network waiter deadline :lead (not (and task task.local)))
           (.sleep waiter deadline)))
       (finally
         (.remove self.waiters waiter.wake))))

@@ -53,7 +53,7 @@ ours."
   (try
     (unless (.exists path)
       (make path))
-    (for [p [path]]
+    (for [p [path (Path (os.path.realpath path))]]
       (check-directory path p.parent))
     (with [f (open path :encoding "utf-8")]
       (check-file path (os.fstat (.fileno f)))

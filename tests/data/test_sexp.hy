@@ -763,6 +763,18 @@ it takes NaN for the same as NaN."
   (assert (< peak (+ (* (if (in "Decimal" text) 3.5 3) size) 100,000)) (/ peak size)))
 
 
+(defn test-long-strings []
+  "Which are taken in pieces, between escapes."
+  (for [n (range 12)  part ["😀\ud800" "\n" "\\" "\"" "\x01" "€\n" "a\u2028bcdefghij" "ab"]]
+    (setv x (+ (* "a" n) (* part (// 70,000 (len part)))))
+    (assert (= (read-datum (write-datum x)) x) [n part])
+    (setv text (+ "\"" (* "a" n) (.join "" (gfor  c (* part (// 8,000 (len part)))  (% r"\U%08x" (ord c)))) "\""))
+    (assert (= (read-datum text) (+ (* "a" n) (* part (// 8,000 (len part))))) [n part]))
+  (setv b (* (bytes (range 256)) 300))
+  (for [n (range 12)]
+    (check-datum (+ (* b"a" n) b))))
+
+
 (defn [(pytest.mark.parametrize #("part" "size") [
         #("\"\" " 8) #("\"\\n\" " 8) #("\"\\\"\" " 60) #("b\"\" " 8) #("1 " 8) #("1.5 " 32) #("999 " 36)
         #("None " 8) #("\"a\" \"\\\\\" " 68)])]
@@ -1049,7 +1061,13 @@ it takes NaN for the same as NaN."
       (FString ["" 'x]) (FString [(String "")]) (FString ['x]) (FString [(FComponent [])]) (FString [(FComponent ['x] :conversion "rr")])
       (FString [(FComponent ['x] :is-tstring True)]) (FString [(FComponent ['x] :is-tstring True)] :is-tstring True)
       (FString [(FComponent ['x (String "a") (String "b")])]) (FString [] :brackets "x") (FString [] :brackets "t" :is-tstring True)
-      (FString [(FComponent ['x (String "}")])] :brackets "f") (FComponent ['x])]]
+      (FString [(FComponent ['x (String "}")])] :brackets "f") (FComponent ['x])
+      ; Like what {y =} makes, and not quite.
+      #* (gfor
+        [s f] [["y=" (FComponent ['y] "r" "y")] ["y =" (FComponent ['z] "r" "y")] ["y =" (FComponent ['y] "r" "z")]
+               ["y = ;" (FComponent ['y] "r" "y")] ["ay =" (FComponent ['y] "r" "y")] ["y ==" (FComponent ['y] "r" "y")]
+               ["y" (FComponent ['y] "r" "y")] ["{y} =" (FComponent ['y] "r" "{y}")] ["y =" (FComponent ['y] "r" None)]]
+        (FString [(FComponent ['x (String "a") (String s) f])]))]]
     (for [y [x [x] `(a (b ~x))]]
       (with [(pytest.raises UnwritableError)]
         (print (write-remote y))))))

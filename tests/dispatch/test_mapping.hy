@@ -13,7 +13,7 @@ and how much of the items they have in hand."
   pytest
   hypothesis [given strategies :as st]
   dpfw.dispatch [mapping]
-  dpfw.net [threads :as crew-of-threads]
+  dpfw.net [threads]
   dpfw.master [Master]
   dpfw.errors [MasterClosed RemoteError SlaveLost UnwritableError]
   dpfw.launch [dpfw-launch]
@@ -32,22 +32,22 @@ and how much of the items they have in hand."
     x)
   PID '(fn [x] (import os) (os.getpid)))
 
-(defn [(pytest.fixture :scope "module")] crew []
+(defn [(pytest.fixture :scope "module")] shared []
   (with [patch (pytest.MonkeyPatch.context)
          both (launched SLAVES)]
     (setv [master _] both)
     ; No test is to end with a thread more than it began with.
-    (patch.setattr crew-of-threads "PARKED" 1000)
+    (patch.setattr threads "PARKED" 1000)
     (setv all-there (threading.Barrier THREADS))
     (for [_ (range THREADS)]
       (.run master.node.threads all-there.wait WAIT))
     (yield master)))
 
-(defn [pytest.fixture] master [crew]
-  (yield crew)
+(defn [pytest.fixture] master [shared]
+  (yield shared)
   ; However the call ended, its slaves are there, and idle.
-  (until (fn [] (= (len crew.network.dispatcher.idle) SLAVES)))
-  (assert (not crew.network.dispatcher.line) crew.network.dispatcher.line))
+  (until (fn [] (= (len shared.network.dispatcher.idle) SLAVES)))
+  (assert (not shared.network.dispatcher.line) shared.network.dispatcher.line))
 
 (defn [pytest.fixture] gate [tmp-path]
   "Makes gates: named pipes, at which who reads waits for who writes."
@@ -125,8 +125,8 @@ and how much of the items they have in hand."
 
 (defn [(given (st.lists (| (st.integers) (st.floats) (st.booleans) (st.none) (st.text)))
               (st.integers 1 50))]
-  test-any-mixture-comes-back-as-it-was [crew items chunk-size]
-  (exactly (.map crew '(fn [x] x) (* items 20) :chunk-size chunk-size) (* items 20)))
+  test-any-mixture-comes-back-as-it-was [shared items chunk-size]
+  (exactly (.map shared '(fn [x] x) (* items 20) :chunk-size chunk-size) (* items 20)))
 
 (defn test-several-collections-go-as-far-as-the-shortest [master]
   (for [[columns wanted] [

@@ -43,7 +43,7 @@ notes what it is asked."
     (when open
       (.end task.promise "cancelled" None))
     open)
-  (defn wait [self waiter [deadline None]]
+  (defn wait [self waiter [deadline None] * [lead True]]
     (.sleep waiter deadline))
   (defn run-callbacks [self call-back]
     False))

@@ -61,17 +61,18 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
   (holds (shown) before))
 
 (defn test-what-was-compiled-counts-and-not-its-text-alone [small]
-  ; It has some twenty times the bytes of its text.
+  ; It has three to ten times the bytes of its text, in one Python or another.
   (setv text f"(fn [i o] (defclass C []) {(.join " " (gfor  n (range 600)  f"(C {n})"))})")
-  (for [n (range 10)]
+  (for [n (range 20)]
     (.procedure small f"{text};{n}"))
-  (assert (< (* 5 (len text)) small.makers.taken (+ ROOM 1)) [(len text) small.makers.taken])
-  (assert (< (len small.makers) 10) (len small.makers)))
+  (assert (< (* 2 (len small.makers) (len text)) small.makers.taken (+ ROOM 1))
+    [(len small.makers) (len text) small.makers.taken]))
 
 (defn test-many-short-lines-count-for-what-they-take [small]
   "Each line is an object."
-  (.procedure small f"(fn [i o] {(* "1\n" 2,000)})")
-  (assert (> small.sources.taken 100,000) small.sources.taken))
+  (setv text f"(fn [i o] {(* "1\n" 2000)})")
+  (.procedure small text)
+  (assert (> small.sources.taken (* 10 (len text))) small.sources.taken))
 
 (defn test-another-macro-makes-room [small]
   (for [n (range 10)]

@@ -226,12 +226,14 @@ an error it can raise, print and keep, whoever wrote it."
   (setv error.__cause__ cause)
   error)
 
-(defclass Odd [Exception]
+(defclass Odd [ValueError]
   (setv args (range (** 10 12))))
 
 (defn test-arguments-that-are-no-tuple-are-left-out []
   (setv back (both-ways (Odd)))
-  (assert (= back.args #()) back.args))
+  (assert (= back.args #()) back.args)
+  ; Nothing else is.
+  (assert (isinstance back ValueError) (repr back)))
 
 (defclass Wicked [Exception]
   (defn __str__ [self] (raise (KeyboardInterrupt)))
