@@ -68,7 +68,7 @@ two steps (``net/interrupt``)."
         "listen" self.listen  "send" self.send  "cancel" self.send-cancel  "play" self.play
         "end" self.end  "hang-up" self.hang-up  "dial" self.dial-again  "gone" self.say-gone
         "warn" self.warn  "remind" self.remind  "changed" self.tell-watchers})
-    (.append self.node.releases self.leader.release))
+    (.append self.node.releases self.forsake))
 
   ;; Events, and what is to be done
 
@@ -413,6 +413,17 @@ two steps (``net/interrupt``)."
           seen)
         (finally
           (-= self.dispatcher.watchers 1)))))
+
+  (defn forsake [self]
+    "In a child process that was forked: slaves and tasks are the parent's."
+    (.release self.leader)
+    ; What other threads had locked stays locked.
+    (setv
+      self.leader (Leader None)
+      self.dispatcher (Dispatcher self.dispatcher.master)
+      self.dispatcher.closed True
+      self.lock (threading.Lock)
+      self.change (threading.Condition self.lock)))
 
   (defn close [self]
     (.set self.node.closed)

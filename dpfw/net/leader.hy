@@ -81,6 +81,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
   "The connections of a node, and who waits on them."
 
   (defn __init__ [self reactor]
+    "Without a reactor, it is closed from the start."
     (setv
       self.reactor reactor
       self.lock (threading.Lock)      ; of what is in the set
@@ -90,9 +91,10 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       self.ticking False              ; will it look whether anybody has led?
       self.led False                  ; since it last looked?
       self.last None                  ; the thread that has led last, lately
-      self.closed False
+      self.closed (is reactor None)
+      self.waker None                 ; an eventfd in the set
       self.set None)                  ; without epoll, the reactor always leads
-    (when EPOLL
+    (when (and EPOLL reactor)
       (setv self.set (EPOLL)
             self.waker (os.eventfd 0 (| os.EFD-NONBLOCK os.EFD-CLOEXEC)))
       (.register self.set self.waker select.POLLIN)
@@ -222,10 +224,11 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         (.release self))))
 
   (defn release [self]
-    "Close what it has open."
-    (when self.set
+    "Close what it has open. Idempotent: its descriptors may be others' by now."
+    (when (and self.set (is-not self.waker None))
+      (setv [waker self.waker] [self.waker None])
       (.close self.set)
-      (os.close self.waker))))
+      (os.close waker))))
 
 
 (defn late? [deadline]

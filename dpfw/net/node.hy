@@ -157,6 +157,8 @@ hands, and owns every thread and socket that comes of it."
   (defn forsake [self]
     "In a child process that was forked: let go of what is the parent's. A socket
     that the child kept open would outlive the parent, and hide its death."
+    (when (.is-set self.closed)
+      (return))  ; it has nothing open
     (for [file [#* (.values self.listeners)
                 #* (gfor  connection self.connections  connection.sock)]]
       (.close file))

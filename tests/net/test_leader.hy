@@ -49,6 +49,9 @@ does; and an interrupt cuts no step in two."
     "Wait until a frame of this number has come; returns whether it has."
     (setv waiter (Waiter)
           (get self.waiters number) waiter)
+    ; It may have come before.
+    (when (any (gfor  [_ n _] self.heard  (= n number)))
+      (.wake waiter))
     (.wait waiter self.leader (+ (time.monotonic) seconds))
     waiter.over)
 

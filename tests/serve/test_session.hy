@@ -367,6 +367,7 @@
         (for [_ (range 1000)])
         \"not interrupted\"
         (except [KeyboardInterrupt] \"interrupted\"))"))
+    (seen session.evaluator.module.began)
     (waits session)
     (if (= how "frame")
       (.send master "cancel" 2)

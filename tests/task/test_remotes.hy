@@ -155,7 +155,7 @@
     #('(fn [i o] (raise (OSError 2 "no such thing"))) FileNotFoundError "FileNotFoundError")
     #('(fn [i o] (.decode b"\xff")) UnicodeDecodeError "UnicodeDecodeError")
     #('(fn [i o] (get {} "k")) KeyError "KeyError")
-    #('(fn [i o] (next (iter []))) StopIteration "StopIteration")
+    #('(fn [i o] (next (iter []))) RuntimeError "StopIteration")
     #('(do (defclass Odd [ValueError] (defn __init__ [self a b]) (defn __str__ [self] (/ 1 0)))
            (fn [i o] (raise (Odd 1 2)))) ValueError "dpfw.remotes.Odd")])]
   test-any-exception-comes-back [master remote base type-name]

@@ -316,7 +316,13 @@ More of them are in test_remotes.hy and test_tasks.hy."
         (os.kill child signal.SIGKILL)))))
 
 (defn test-a-forked-child-of-the-master-lets-its-slaves-alone [master]
-  (setv pid (os.fork))
+  "Also where there are masters that were closed."
+  (setv others (lfor  _ (range 3)  (Master)))
+  (for [other others]
+    (.close other))
+  ; And while another thread holds whatever there is to hold.
+  (with [_ master.network.leader.leading  _ master.network.lock]
+    (setv pid (os.fork)))
   (when (= pid 0)
     (try
       (.close master)  ; what atexit does
