@@ -10,6 +10,7 @@
 (import
   dpfw.dispatch.task [slave-lost]
   dpfw.errors [SlaveLost WireError]
+  dpfw.net.wire [MAX-HEADER]
   dpfw.task.failure [remote-error]
   dpfw.task.ports [Inlet Outlet make-ports])
 (eval-when-compile (require hyrule.control [unless]))
@@ -132,14 +133,14 @@
     (.__init__ (super) connection number)
     (setv self.inlet inlet
           self.promise promise
-          self.sent 0))  ; bytes, or about to be
+          self.sent 0))  ; bytes, headers included, or about to be
 
   (defn write [self view]
     (when (.done self.promise)
       ; Cancelled, or too late. A local procedure that writes without end would
       ; keep the slave for ever.
       (raise (ValueError "I/O operation on a port of a task that was stopped")))
-    (+= self.sent (len view))
+    (+= self.sent (+ (len view) MAX-HEADER))
     (.or-lose self (fn [] (.write (super MasterOutlet self) view))))
 
   (defn close [self]

@@ -473,12 +473,12 @@
 (defn [(pytest.mark.parametrize "use" ["(.write o.buffer.raw b\"x\")"
                                         "(do (.write o \"x\") (.flush o))"])]
   test-a-thread-left-behind-writes-nothing-after-the-answer [use]
-  (with [[master session errors over] (with-threads)]
+  (with [[master session errors over] (with-threads "begun")]
     (for [n (range 2 200)]
       (.clear over)
+      (.clear session.evaluator.module.begun)
       (.clear errors)
-      (task master n (remote-with-thread f"(while True {use})"
-        "(while (not o.buffer-made)) 5"))
+      (task master n (remote-with-thread f"(while True {use} (.set begun))" "(.wait begun 30) 5"))
       (setv kind "data")
       (while (= kind "data")
         (setv [kind number _] (answer master))
