@@ -338,7 +338,8 @@ read of the items ahead of their results is bounded by that."
   (defn failed [self error]
     "If it was an item that failed, the remote wrote its place, and nothing else."
     (setv place (PLACE.fullmatch (.join b"" self.pieces)))
-    (when (and place (isinstance error RemoteError))
+    (when (and place (isinstance error RemoteError)
+               (< (int (get place 1)) self.chunk.size))
       (setv error.index (.number self.chunk (int (get place 1)))))
     error))
 
