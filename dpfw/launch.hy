@@ -23,6 +23,7 @@ session, and ends with it. So it goes down with its master, however that ends."
 (setv
   log (logging.getLogger __name__)
   HOST "127.0.0.1"
+  PREPARED #{"idle" "busy"}  ; the states of a slave that has run what it must run first
   START-TIMEOUT 60   ; seconds for all to start and connect
   LOOK-EVERY 0.2     ; seconds, where the system does not tell of a process's end
   END-TIMEOUT 5)     ; seconds for all to end after their session
@@ -50,8 +51,9 @@ session, and ends with it. So it goes down with its master, however that ends."
     (setv
       self.n n
       self.master master
-      self.processes {}   ; the address that each dials -> process
-      self.files []))     ; by which the system tells of their ends
+      self.processes {}     ; the address that each dials -> process
+      self.complete False   ; have all been started that will be?
+      self.files {}))       ; process -> the file by which the system tells of its end
 
   (defn up [self]
     (.at-close self.master.node self.down)
@@ -66,7 +68,9 @@ session, and ends with it. So it goes down with its master, however that ends."
         (raise))
       (finally
         (for [address self.processes]
-          (.unlisten self.master address)))))
+          (.unlisten self.master address))
+        (setv self.complete True)
+        (.leave-if-over self))))
 
   (defn start [self]
     ; An address for each, so that a slave can be told from the next.
@@ -84,29 +88,39 @@ session, and ends with it. So it goes down with its master, however that ends."
 
   (defn await-end [self process]
     "Hear of the process's end from the reactor, so that none needs a thread."
-    (setv reactor self.master.node.reactor)
-    (if (hasattr os "pidfd_open")
+    (setv reactor self.master.node.reactor
+          told (hasattr os "pidfd_open"))
+    (defn look []
+      (cond
+        (is-not (.poll process) None) (.note-end self process)
+        (not told) (.call-after reactor LOOK-EVERY look)))
+    (if told
       (do
-        (setv file (open (os.pidfd-open process.pid) "rb" :buffering 0))
-        (defn ended []
-          (.unwatch reactor file)
-          (.close file)
-          (.reap self process))
-        (.append self.files file)
-        (.watch reactor file select.POLLIN ended))
-      (do
-        (defn look []
-          (if (is (.poll process) None)
-            (.call-after reactor LOOK-EVERY look)
-            (.reap self process)))
-        (look))))
+        (setv file (open (os.pidfd-open process.pid) "rb" :buffering 0)
+              (get self.files process) file)
+        (.watch reactor file select.POLLIN look))
+      (look)))
 
-  (defn reap [self process]
-    (setv status (.wait process))
+  (defn note-end [self process]
+    (.close-file self process)
+    (.leave-if-over self)
     (.tell-watchers self.master.network)
-    (unless (or (= status 0) self.master.closed)
+    (unless (or (= process.returncode 0) self.master.closed)
       (.say self.master.node log.warning
-        "slave process %d ended with status %d" process.pid status)))
+        "slave process %d ended with status %d" process.pid process.returncode)))
+
+  (defn close-file [self process]
+    "Of the reactor's thread and those that take the processes down, the first does."
+    (setv file (.pop self.files process None))
+    (when file
+      (.unwatch self.master.node.reactor file)
+      (.close file)))
+
+  (defn leave-if-over [self]
+    "Once all have ended, there is nothing left to take down."
+    (when (and self.complete
+               (all (gfor  process (.values self.processes)  (is-not process.returncode None))))
+      (.not-at-close self.master.node self.down)))
 
   (defn await-slaves [self]
     "Wait until each process has connected, and is prepared; returns their slaves."
@@ -118,14 +132,15 @@ session, and ends with it. So it goes down with its master, however that ends."
 
   (defn slaves-if-all [self]
     "With the dispatcher's lock: the slaves; None if some are missing."
+    (.check-open self.master)
     (for [process (.values self.processes)]
       (unless (is process.returncode None)
         (raise (LaunchError (+
-          f"slave process {process.pid} ended with status {process.returncode} before it "
-          "connected; what it wrote to standard error says why")))))
+          f"slave process {process.pid} ended with status {process.returncode} before all were "
+          "ready; what it wrote to standard error, or the log, says why")))))
     (setv slaves (lfor
       slave (.values self.master.network.dispatcher.registry.connected)
-      :if (and (in slave.through self.processes) (!= slave.state "preparing"))
+      :if (and (in slave.through self.processes) (in slave.state PREPARED))
       slave))
     (for [slave slaves]
       (setv slave.process (get self.processes slave.through)))
@@ -136,16 +151,13 @@ session, and ends with it. So it goes down with its master, however that ends."
     "Wait for the processes to end, as they do with their session; kill those
     that do not. Idempotent."
     (setv deadline (+ (time.monotonic) END-TIMEOUT))
-    (for [process (.values self.processes)]
+    (for [process (list (.values self.processes))]
       (try
         (.wait process (max 0 (- deadline (time.monotonic))))
         (except [subprocess.TimeoutExpired]
           (.kill process)
-          (.wait process))))
-    (for [file self.files]
-      (unless file.closed
-        (.unwatch self.master.node.reactor file)
-        (.close file)))))
+          (.wait process)))
+      (.close-file self process))))
 
 (defn environment [master]
   "Of the processes: what they import, print and authenticate with."

@@ -11,9 +11,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
 (import
   atexit
-  threading
   concurrent.futures [CancelledError]
   math [isnan]
+  threading
   dpfw.data.sexp [register-type]
   dpfw.dispatch [mapping]
   dpfw.dispatch.capture [with-variables]
@@ -52,9 +52,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     address)
 
   (defn unlisten [self address]
-    "Stop listening there."
-    (.unlisten self.node address)
-    (.act self.network self.network.dispatcher.opened -1))
+    "Stop listening there. Idempotent."
+    (when (.unlisten self.node address)
+      (.act self.network self.network.dispatcher.opened -1)))
 
   (defn serve [self port [backlog 100] [host None]]
     "Listen for slaves that dial in. Blocks until the master is closed."
@@ -84,9 +84,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (for [session dispatcher.idle]
         (return session.slave)))
     (with [_ self.network.lock]
-      (setv slave (idle-slave)))
+      (setv slave (idle-slave)
+            alone (.alone dispatcher)))
     (when (and wait (not slave))
-      (when (.alone dispatcher)
+      (when alone
         (.warn self.network ALONE))
       (setv slave (.wait-for self.network idle-slave)))
     slave)

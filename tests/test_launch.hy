@@ -1,16 +1,23 @@
 "Slave processes of one's own."
 
 (import
+  io
+  logging
   os
   signal
   subprocess
   sys
   threading
+  types [SimpleNamespace]
   pytest
+  dpfw.dispatch.dispatcher [Dispatcher]
+  dpfw.dispatch.readers [ResultReader]
+  dpfw.dispatch.task [Task]
+  dpfw.errors [LaunchError MasterClosed SlaveLost WireError]
+  dpfw.launch [Launch dpfw-launch]
   dpfw.master [Master]
-  dpfw.errors [LaunchError SlaveLost]
-  dpfw.launch [dpfw-launch]
   dpfw.task.ports [read-result]
+  tests.helpers [begin outcome]
   tests.processes [await-so error-of launched run-task WAIT])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))
@@ -124,3 +131,105 @@ dpfw_close()
     (os.kill pid signal.SIGKILL)
     (wait-until (fn [] (not (os.path.exists f"/proc/{pid}"))))
     (await-so master (fn [] slave.lost))))
+
+
+;; When it is up
+
+(defn joining-slave [dispatcher #* preparations]
+  "A slave that has just dialled, and the launch that it belongs to."
+  (setv
+    launch (Launch 1 (SimpleNamespace
+      :node None
+      :network (SimpleNamespace :dispatcher dispatcher)
+      :check-open (fn [])))
+    (get launch.processes "here") (SimpleNamespace :returncode None))
+  (for [remote preparations]
+    (.initialise dispatcher remote None))
+  (setv [slave _] (.joined dispatcher "id" None)
+        slave.through "here")
+  #(launch slave))
+
+(defn test-it-waits-for-slaves-that-are-prepared []
+  (setv dispatcher (Dispatcher)
+        [launch slave] (joining-slave dispatcher "a preparation"))
+  (defn check [state there]
+    (assert (= slave.state state) slave.state)
+    (assert (= (.slaves-if-all launch) (when there [slave])) slave.state))
+  (check "joining" False)
+  (.heard dispatcher slave.session)
+  (check "preparing" False)
+  (.sent dispatcher slave.session slave.session.task)
+  (.answered dispatcher slave.session 1 #("result" None))
+  (check "idle" True)
+  (.made dispatcher (Task ["frames"] :reader ResultReader :slave slave))
+  (check "busy" True))
+
+(defn test-a-slave-that-leaves-is-not-up []
+  (setv dispatcher (Dispatcher)
+        [launch slave] (joining-slave dispatcher))
+  (.heard dispatcher slave.session)
+  (.dismissed dispatcher slave.session)
+  (assert (= slave.state "leaving") slave.state)
+  (assert (is (.slaves-if-all launch) None))
+  (.hung-up dispatcher slave.session (WireError "it was killed"))
+  (assert (= slave.state "lost") slave.state)
+  (assert (is (.slaves-if-all launch) None)))
+
+(defn test-a-master-that-closes-ends-the-launch [tmp-path monkeypatch]
+  (setv gate (/ tmp-path "gate")
+        slow (/ tmp-path "slow"))
+  (os.mkfifo gate)
+  (.write-text slow f"#!/bin/sh\necho > {gate}\nexec sleep {WAIT}\n")
+  (.chmod slow 0o700)
+  (.setattr monkeypatch sys "executable" (str slow))
+  (with [master (Master)]
+    (setv launching (begin error-of dpfw-launch 1 master))
+    (.read-text gate)  ; it has started
+    (.close master)
+    (setv error (outcome launching))
+    (assert (isinstance error MasterClosed) (repr error))))
+
+
+;; When it is down
+
+(defn [(pytest.mark.skipif (not (hasattr os "pidfd_open")) :reason "the system tells of no end")]
+  test-who-hears-of-an-end-and-who-waits-for-it-close-one-file-once [caplog]
+  (with [master (Master)]
+    (setv launch (Launch 1 master)
+          [slave] (.up launch)
+          reactor master.node.reactor
+          unwatch reactor.unwatch
+          heard (threading.Event)
+          down (threading.Event))
+    (defn slow-unwatch [file]
+      (when (and (.mine reactor) (isinstance file io.FileIO))
+        (.set heard)
+        (.wait down WAIT))
+      (unwatch file))
+    (setv reactor.unwatch slow-unwatch)
+    (.kill slave.process)
+    (assert (.wait heard WAIT))
+    (.down launch)
+    (.down launch)
+    (.set down)
+    (await-so master (fn [] slave.lost)))
+  (assert (not (lfor  r caplog.records  :if (>= r.levelno logging.ERROR)  r)) caplog.text))
+
+(defn test-nothing-is-kept-of-slaves-that-have-ended []
+  (with [master (Master)]
+    (defn nothing-kept []
+      (not master.node.closers))
+    (dpfw-launch 0 master)
+    (assert (nothing-kept))
+    (setv slaves (dpfw-launch 2 master))
+    (.kill (. (get slaves 0) process))
+    (await-so master (fn [] (. (get slaves 0) lost)))
+    (assert (not (nothing-kept)))
+    (.kill (. (get slaves 1) process))
+    (await-so master nothing-kept)))
+
+(defn test-nor-of-a-launch-that-failed [monkeypatch]
+  (.setattr monkeypatch sys "executable" "/bin/false")
+  (with [master (Master)]
+    (assert (isinstance (error-of dpfw-launch 2 master) LaunchError))
+    (assert (not master.node.closers) master.node.closers)))

@@ -9,12 +9,12 @@ hands, and owns every thread and socket that comes of it."
   socket
   threading
   weakref [WeakSet]
-  dpfw.net.cookie [cookie]
-  dpfw.net.threads [ThreadPool]
   dpfw.errors [HandshakeError]
+  dpfw.net.addresses [LONGEST-SILENCE dial listen-on silent? tune]
+  dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
   dpfw.net.reactor [Reactor]
-  dpfw.net.addresses [LONGEST-SILENCE dial listen-on silent? tune]
+  dpfw.net.threads [ThreadPool]
   dpfw.net.wire [Connection format-address frame-limit])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -54,7 +54,7 @@ hands, and owns every thread and socket that comes of it."
       self.connections (set)
       self.strangers {}     ; accepted connections that shake hands, oldest first
       self.checks None      ; the timer of `check-hosts`
-      self.closers []       ; what else to call when the node closes,
+      self.closers (set)    ; what else to call when the node closes,
       self.releases []      ; and in a process that was forked, to close what is the parent's
       self.cookie None
       self.closed (threading.Event))
@@ -84,7 +84,7 @@ hands, and owns every thread and socket that comes of it."
     address)
 
   (defn unlisten [self address]
-    "Stop listening there. Idempotent."
+    "Stop listening there; answers whether it did listen. Idempotent."
     (with [_ self.lock]
       (setv listener (.pop self.listeners address None)))
     (unless (is listener None)
@@ -94,7 +94,8 @@ hands, and owns every thread and socket that comes of it."
       (try
         (.shutdown listener socket.SHUT-RDWR)
         (except [OSError]))  ; macOS knows no such thing of a listener
-      (.close listener)))
+      (.close listener))
+    (is-not listener None))
 
   (defn dial [self host port]
     "Connect to the other role; returns the connection and the other end's
@@ -117,7 +118,13 @@ hands, and owns every thread and socket that comes of it."
 
   (defn at-close [self closer]
     "Call ``closer`` when the node closes, after its connections have ended."
-    (.append self.closers closer))
+    (with [_ self.lock]
+      (.add self.closers closer)))
+
+  (defn not-at-close [self closer]
+    "Call it no more: there is nothing left to close. Idempotent."
+    (with [_ self.lock]
+      (.discard self.closers closer)))
 
   (defn wait [self]
     "Block until the node is closed."
@@ -129,12 +136,13 @@ hands, and owns every thread and socket that comes of it."
     (with [_ self.lock]
       (.set self.closed)
       (setv connections (list self.connections)
-            addresses (list self.listeners)))
+            addresses (list self.listeners)
+            closers (list self.closers)))
     (for [address addresses]
       (.unlisten self address))
     (for [connection connections]
       (.abort connection))
-    (for [closer self.closers]
+    (for [closer closers]
       (closer))
     (for [thread (.close self.threads)]
       (log.warning "%s still runs a procedure of its user's" thread.name))

@@ -10,6 +10,9 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     traceback   str           as Python prints it, source lines included
     exceptions  list          of an exception group: the same of each member
 
+What is there to be read, and may be printed, a master's error has with its control
+characters escaped: on a terminal they would act. The arguments are data, and stay.
+
 A master takes these types exactly, and nothing that stands for a sequence: a
 range of a billion is short as text, and somebody would make a list of it."
 
@@ -31,6 +34,11 @@ range of a billion is short as text, and somebody would make a list of it."
   FURTHEST 1,000,000  ; line or column; a traceback has as many spaces and carets
   FIELDS {
     "type" [str]  "builtin" [str (type None)]  "message" [str]  "args" [tuple]  "traceback" [str]}
+  TO-READ ["type" "message" "traceback"]  ; fields for people
+  ESCAPES (dfor
+    n [#* (range 0x20) #* (range 0x7f 0xa0)]  ; Unicode's control characters
+    :if (not-in (chr n) "\n\t")
+    n f"\\x{n :02x}")
   ; Whoever calls `next`, or a coroutine, takes these for a return. Python too
   ; makes another of them (PEP 479).
   ENDS #(StopIteration StopAsyncIteration GeneratorExit)
@@ -211,8 +219,13 @@ range of a billion is short as text, and somebody would make a list of it."
   (unless (and (is (type members) list) members)
     (raise (ValueError "the exceptions of an error are no list, or an empty one"))))
 
+(defn escaped [text]
+  "The text, with what would act on a terminal shown as ``\\x1b``."
+  (.translate text ESCAPES))
+
 (defn rebuilt [told where]
   (setv
+    told {#** told  #** (dfor  field TO-READ  field (escaped (get told field)))}
     cls (error-class (get told "builtin"))
     error (if (in "exceptions" told)
             (rebuilt-group cls told where)
@@ -234,11 +247,20 @@ range of a billion is short as text, and somebody would make a list of it."
   (try
     (unless (harmless? cls args)
       (raise (ValueError)))
-    (cls #* args)
+    (with-escaped-place (cls #* args))
     (except [Exception]
       (setv error (.__new__ cls cls)
             error.args args)
       error)))
+
+(defn with-escaped-place [error]
+  "Of a `SyntaxError`, tracebacks also show these attributes."
+  (when (isinstance error SyntaxError)
+    (for [name ["msg" "filename" "text"]]
+      (setv shown (getattr error name))
+      (when shown
+        (setattr error name (escaped shown)))))
+  error)
 
 (defn harmless? [cls args]
   "`SyntaxError` alone reads its arguments at once, as a sequence, and tracebacks

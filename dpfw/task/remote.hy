@@ -16,7 +16,7 @@ have a call there instead, ``holes`` knows."
   re
   hy.models [Expression FString Keyword Object String]
   dpfw.errors [UnwritableError]
-  dpfw.data.forms [SOURCE form-text unwritable]
+  dpfw.data.forms [SOURCE form-text written]
   dpfw.data.tokens [MAX-DEPTH Misfit snippet]
   dpfw.data.sexp [ATOMS datum-text read-datum write-datum])
 (eval-when-compile (require hyrule.control [unless]))
@@ -71,19 +71,13 @@ have a call there instead, ``holes`` knows."
   (cond
     (is (type x) Remote) x
     (is (type x) str) (Remote x)
-    True (try
-      (remote-of x)
-      (except [e Misfit]
-        (raise (unwritable e) :from None))
-      (except [RecursionError]
-        (raise (UnwritableError
-          "cannot write the remote: the stack is too deep here") :from None)))))
+    True (written "the remote" remote-of x)))
 
 (defn remote-of [form]
   ; Models never change, so one that is sent again need not be written again.
-  (setv written (getattr form "dpfw_remote" None))
-  (when written
-    (return written))
+  (setv before (getattr form "dpfw_remote" None))
+  (when before
+    (return before))
   (setv forms (Lifting LIFTING)
         text (form-text form 0 forms)
         remote (if (= (.count text PREFIX) (len forms.beside))

@@ -7,11 +7,12 @@
   threading
   pytest
   dpfw.master [Master]
-  dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError]
+  dpfw.errors [MasterClosed RemoteError SlaveLost TaskTimeout UnwritableError]
   dpfw.task.ports [read write read-object write-object read-result]
   dpfw.dispatch.promise [force Promise]
-  tests.helpers [until]
+  tests.helpers [begin outcome until]
   tests.processes [error-of idle-slaves launched run-task slave-server WAIT])
+(eval-when-compile (require hyrule.control [unless]))
 
 (defn [(pytest.fixture :scope "module")] servers []
   (with [a (slave-server)  b (slave-server)]
@@ -112,6 +113,45 @@
   (assert (= (len got) 1) got)
   (for [p busy]
     (.result p WAIT)))
+
+(defn test-get-slave-looks-with-the-dispatchers-lock-whether-anybody-can-come [monkeypatch]
+  (setv looked (threading.Event)
+        unlocked [])
+  (with [master (Master)]
+    (setv network master.network
+          alone network.dispatcher.alone)
+    (defn looking []
+      (unless (.locked network.lock)
+        (.append unlocked "the lock is free"))
+      (.set looked)
+      (alone))
+    (.setattr monkeypatch network.dispatcher "alone" looking)
+    (setv waiter (begin error-of master.get-slave))
+    (assert (.wait looked WAIT)))
+  (assert (isinstance (outcome waiter) MasterClosed))
+  (assert (not unlocked) unlocked))
+
+(defn test-an-address-can-be-given-up-once []
+  "Else a master whose slaves cannot come would not be told so."
+  (with [master (Master)]
+    (setv dispatcher master.network.dispatcher
+          [one other] (lfor  _ "ab"  (.listen master :host "127.0.0.1")))
+    (.unlisten master one)
+    (.unlisten master one)
+    (assert (not (.alone dispatcher)) "it still listens")
+    (.unlisten master other)
+    (.unlisten master other)
+    (assert (.alone dispatcher) dispatcher.doors)))
+
+(defn test-also-one-that-is-served []
+  (with [master (Master)]
+    (setv serving (begin master.serve 0 1 "127.0.0.1"))
+    (until (fn [] master.network.dispatcher.doors))
+    (.unlisten master #* master.node.listeners))
+  (outcome serving)
+  (assert (= master.network.dispatcher.doors 0) master.network.dispatcher.doors)
+  (assert (isinstance (error-of master.serve 0) MasterClosed))
+  (assert (= master.network.dispatcher.doors 0) master.network.dispatcher.doors))
 
 (defn hold-all [master]
   "Keep every slave busy; gives the promises, and what lets them go."

@@ -22,7 +22,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   dpfw.serve.holes [opaque-holes]
   dpfw.task.ports [read read-result write]
   dpfw.task.remote [Datum as-remote holds-code?]
-  dpfw.data.sexp [read-datum]
+  dpfw.data.sexp [read-datum register-type]
   tests.processes [WAIT error-of launched run-task slave-server])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -506,9 +506,17 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   (assert (= error.type-name "dpfw.errors.UnwritableError") error.type-name)
   (assert (in "(Fraction 1 3)" (str error)) (str error)))
 
+(defclass Unlike [])
+
+(register-type Unlike "tests.Unlike" (fn [x] (/ 1 0)))
+
 (defn test-what-cannot-be-sent-is-an-error-of-the-caller [master monkeypatch]
   (setv error (error-of master.make-task `(fn [i o] (f ~[1 print])) read-result))
   (assert (is (type error) UnwritableError) (repr error))
+  (assert (is error.__cause__ None) (repr error.__cause__))
+  (setv error (error-of master.make-task `(fn [i o] (f ~(Unlike))) read-result))
+  (assert (is (type error) UnwritableError) (repr error))
+  (assert (isinstance error.__cause__ ZeroDivisionError) (repr error.__cause__))
   (.setattr monkeypatch master.node "frame_limit" LIMIT)
   (setv error (error-of master.make-task `(fn [i o] (len ~(* "x" LIMIT))) read-result))
   (assert (is (type error) OverflowError) (repr error))

@@ -5,6 +5,7 @@ an error it can raise, print and keep, whoever wrote it."
   builtins
   json
   traceback
+  unicodedata
   pytest
   dpfw.data.sexp [write-datum]
   dpfw.errors [RemoteError RemoteTraceback]
@@ -78,6 +79,45 @@ an error it can raise, print and keep, whoever wrote it."
   (setv [one two] back.exceptions)
   (assert (and (isinstance one ValueError) (= one.args #(1))) (repr one))
   (assert (isinstance (get two.exceptions 0) KeyError) (repr two)))
+
+
+;; What a terminal would act on is shown, and stays data
+
+(setv WILD "\x1b[2J\x1b]0;title\x07\x7f\x9b31m")
+
+(defn all-shown [error]
+  "Everything that Python, or a user, prints of an error."
+  (.join "" [#* (traceback.format-exception (type error) error None)
+             (str error) error.message error.type-name (str error.__cause__) (repr error)]))
+
+(defn check-tame [error]
+  (setv text (all-shown error))
+  (for [c text]
+    (assert (or (in c "\n\t") (not (.startswith (unicodedata.category c) "Cc"))) (ascii text)))
+  (assert (in r"\x1b[2J\x1b]0;title\x07\x7f\x9b31m" text) (ascii text)))
+
+(defn [(pytest.mark.parametrize "error" [
+        (ValueError WILD) (KeyError WILD) (OSError 2 WILD WILD) (SyntaxError WILD)
+        (SyntaxError WILD #(WILD 1 2 WILD)) ((type WILD #(ValueError) {}) 1)]
+        :ids ["message" "key" "file name" "no place" "place" "class"])]
+    test-no-control-character-of-a-slave-reaches-the-terminal [error]
+  (setv back (both-ways error))
+  (check-tame back)
+  (assert (= back.args error.args) back.args))
+
+(defn test-nor-one-of-its-traceback []
+  (setv error (read {#** TOLD  "traceback" f"Traceback:\n\t{WILD}\r\n"}))
+  (check-tame error)
+  (setv shown (str error.__cause__))
+  (assert (in "Traceback:\n\t" shown) shown)
+  (assert (.endswith shown "\\x0d\n") shown))
+
+(defn [groups] test-nor-one-of-a-group-or-its-parts []
+  (setv back (both-ways (ExceptionGroup WILD [(ValueError WILD)])))
+  (for [error [back #* back.exceptions]]
+    (check-tame error))
+  ; As `except*` takes it apart.
+  (assert (not-in "\x1b" (str (.subgroup back ValueError)))))
 
 
 ;; Nobody takes it for the end of something
