@@ -215,6 +215,13 @@ text and back) and ``standard_types`` (those that are registered from the start)
 
   Nothing is evaluated. Raises `DatumSyntaxError`, with the position, if the
   text is anything but one datum between white space.]]
+  (cond
+    ; What most remotes return.
+    (in text CONSTANTS) (get CONSTANTS text)
+    (and (str.isdigit text) (.isascii text) (< (len text) 20)) (int text)
+    True (read-words text)))
+
+(defn read-words [text]
   (setv tokens (tokens-of text)
         rest (iter tokens))
   (try

@@ -13,6 +13,9 @@ but what the writers make; that a text is short must mean that its value is."
   operator [countOf]
   re
   sys
+  dpfw.data.arrays [
+    MEASURED-TYPES SCALAR-TYPES read-measured read-ndarray read-scalar write-measured
+    write-ndarray write-scalar]
   dpfw.data.tokens [Misfit Plain])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -247,8 +250,21 @@ but what the writers make; that a text is short must mean that its value is."
   #("collections" "Counter" (fn [x] [(dict x)]) (fn [cls x] (cls (only dict x))))
   #("collections" "OrderedDict" write-items read-items)
   #("uuid" "UUID" write-uuid read-uuid)
-  #("array" "array" write-array read-array)])
+  #("array" "array" write-array read-array)
+  #("builtins" "memoryview" write-ndarray read-ndarray)])
+
+; A tag may come where there is no NumPy: `arrays` has a class for it nevertheless.
+(setv NUMPY-ROWS [
+  #("dpfw.data.arrays" "ndarray" write-ndarray read-ndarray)
+  #* (gfor  name SCALAR-TYPES
+    (if (in name MEASURED-TYPES)
+      #("dpfw.data.arrays" name write-measured read-measured)
+      #("dpfw.data.arrays" name write-scalar read-scalar)))])
 
 (setv
-  BY-TAG (dict (gfor  row ROWS  #((get row 1) row)))
-  BY-CLASS (dict (gfor  row ROWS  #(#((get row 0) (get row 1)) row))))
+  BY-TAG (dict (gfor  row [#* ROWS #* NUMPY-ROWS]  #((get row 1) row)))
+  BY-CLASS {
+    #** (dict (gfor  row ROWS  #(#((get row 0) (get row 1)) row)))
+    #** (dict (gfor  row NUMPY-ROWS  #(#("numpy" (get row 1)) row)))
+    ; As NumPy 2 calls it.
+    #("numpy" "bool") (get BY-TAG "bool_")})

@@ -397,7 +397,7 @@ it takes NaN for the same as NaN."
       [(MyDate 1 1 1) "MyDate"] [(MyDecimal 1) "MyDecimal"] [(MySymbol "a" :from-parser True) "MySymbol"]
       [Colour.RED "Colour"] [(Pair 1 2) "Pair"] [(defaultdict int) "defaultdict"] [print "function"]
       [(fn []) "function"] [int "type"] [(object) "object"] [(Path "a") "Path"] [Ellipsis "llipsis"]
-      [(.keys {}) "dict_keys"] [(memoryview b"") "memoryview"] [(Lazy (iter [])) "Lazy"] [(Object) "Object"]
+      [(.keys {}) "dict_keys"] [(.cast (memoryview b"") "P") "memoryview"] [(Lazy (iter [])) "Lazy"] [(Object) "Object"]
       [(time :tzinfo (Zone)) "Zone"] [(List [1]) "int"] [(Expression ['a #(1)]) "tuple"]]]
     (for [y [x [1 x] {"k" x} [x 1 "a"] [x x]]]
       (with [e (pytest.raises UnwritableError)]
