@@ -105,12 +105,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (raise (TypeError
         f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
     (setv reader (when (is local read-result) ResultReader))
-    (.make-task self.network remote
-      :reader reader
-      :local (unless reader local)
-      :slave (.own-slave self slave)
-      :timeout (checked-timeout timeout)
-      :retries (checked-retries retries)))
+    (.make-task self.network remote reader (unless reader local) (.own-slave self slave)
+      (checked-timeout timeout) (checked-retries retries)))
 
   (defn parallel [self tasks]
     "See `dpfw-parallel`."
@@ -234,6 +230,12 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (defn default-master []
   "The master that the functions act on. It is made when it is first needed,
   and anew after `dpfw-close`."
+  (setv master _master)
+  (if (or (is master None) master.closed)
+    (new-default-master)
+    master))
+
+(defn new-default-master []
   (global _master)
   (with [_ _lock]
     (when (or (is _master None) _master.closed)

@@ -421,8 +421,10 @@ the caller's. In between, anything may happen.
       (return))
     (setv open (in task.state OPEN))
     (advance task TASK event)
-    (.discard self.waiting task)
-    (.discard self.adrift task)
+    (when self.waiting
+      (.discard self.waiting task))
+    (when self.adrift
+      (.discard self.adrift task))
     (when (and open task.promise)
       (.append todo #("end" task outcome))))
 

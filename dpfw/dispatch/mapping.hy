@@ -242,7 +242,8 @@ read of the items ahead of their results is bounded by that."
     (setv chunk.size (len (get columns 0)))
     (+= self.taken chunk.size)
     (setv task (.new-task self.network (.payloads self.network (with-chunk self.remote text))
-                 :reader (partial ChunkReader chunk)  :retries self.retries)
+                 (partial ChunkReader chunk))
+          task.retries self.retries
           promise task.promise)
     (.append promise.waiters (partial self.note-done promise))
     ; Noted first, so that a Ctrl-C leaves no task behind that nobody cancels.

@@ -334,17 +334,17 @@ two steps (``net/interrupt``)."
 
   ;; What users do
 
-  (defn make-task [self remote #** options]
+  (defn make-task [self remote #* options]
     "Make a `Task` of a remote, and hand it to a slave or put it in line; returns
     its promise."
-    (setv task (.new-task self (.payloads self remote) #** options))
+    (setv task (.new-task self (.payloads self remote) #* options))
     (.submit self task)
     task.promise)
 
-  (defn new-task [self payloads #** options]
-    (setv promise (Promise self)
-          task (Task payloads :promise promise #** options)
-          promise.task task)
+  (defn new-task [self payloads #* options]
+    "A `Task` with a promise; the options are those of `Task`."
+    (setv task (Task payloads #* options)
+          task.promise (Promise self task))
     task)
 
   (defn payloads [self remote]
@@ -358,7 +358,10 @@ two steps (``net/interrupt``)."
     (with [_ (Whole)]
       (when task.reader
         (.expect self.leader))
-      (.report self self.dispatcher.made task)))
+      (.report self self.dispatcher.made task)
+      (when self.dispatcher.line
+        ; Who makes tasks faster than they are done must not keep the slaves waiting.
+        (.help self.leader))))
 
   (defn initialise [self remote]
     "See `dpfw-on-connect`. Returns the promises of those that are here."
@@ -366,7 +369,7 @@ two steps (``net/interrupt``)."
     (with [_ (Whole)]
       (with [_ self.lock]
         (setv [tasks todo] (.initialise self.dispatcher payloads (fn [slave]
-          (.new-task self payloads :reader ResultReader :slave slave)))))
+          (.new-task self payloads ResultReader None slave)))))
       (.perform self todo))
     (lfor  task tasks  task.promise))
 

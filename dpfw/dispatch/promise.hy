@@ -4,11 +4,17 @@
   collections [deque]
   concurrent.futures [Future InvalidStateError CancelledError]
   logging
+  threading
   time
   dpfw.net.leader [Waiter])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv log (logging.getLogger __name__))
+(setv
+  log (logging.getLogger __name__)
+  NOTHING (object)  ; where None may be a value
+  ; What a promise has from the moment that somebody asks for it; most have none of
+  ; these. The first two are a Future's, of which `wait` and `as-completed` make use.
+  LATE {"_condition" threading.Condition  "_waiters" list  "waiters" list  "callbacks" deque})
 
 
 (defclass Promise [Future]
@@ -20,14 +26,25 @@
   Who waits for it receives what comes from the slaves meanwhile. Its callbacks
   run in threads of their own, so whatever they do stops nothing else."
 
-  (defn __init__ [self [network None]]
-    (.__init__ (super))
+  (setv
+    ; A Future's, until it ends. Its own callbacks are not used.
+    _state "PENDING"  _result None  _exception None  _done-callbacks #()
+    value NOTHING    ; its result, when it has one
+    ended False)     ; as `done` says
+
+  ; A Future makes a lock for each, which takes longer than all else that is made here.
+  (defn __init__ [self [network None] [task None]]
     (setv
       self.network network  ; that its task runs on, until it has ended
-      self.task None
-      self.ended False      ; as `done` says, and ten times as fast
-      self.waiters []       ; what to call when it ends: quick, and no user's code
-      self.callbacks (deque)))
+      self.task task))
+
+  (defn __getattr__ [self name]
+    "``waiters`` are what to call when it ends: quick, and no user's code."
+    (setv make (.get LATE name))
+    (when (is make None)
+      (raise (AttributeError f"a promise has no attribute {name !r}" :name name :obj self)))
+    ; Of two threads, one makes it for both.
+    (.setdefault self.__dict__ name (make)))
 
   ;; Its end, by the network
 
@@ -35,26 +52,40 @@
   ; adds one looks at the state after that. So one of the two sees the other.
 
   (defn end [self how value]
-    "End it: as \"result\", \"error\" or \"cancelled\"."
-    (try
-      (cond
-        (= how "result") (.set-result self value)
-        (= how "error") (.set-exception self value)
-        (.cancel (super Promise self))
-          ; Tells those who wait in `as-completed` and `wait`.
-          (.set-running-or-notify-cancel self))
-      (except [InvalidStateError]
-        (return)))  ; a user has done so
-    (setv self.ended True)
-    (for [wake (list self.waiters)]
-      (wake))
-    (setv network self.network
-          ; They refer to each other.
-          self.task None
-          self.network None)
-    (when self.callbacks
+    "End it, as \"result\", \"error\" or \"cancelled\"; answers whether it had not
+    ended."
+    (setv outcome #(how value))
+    (unless (is (.setdefault self.__dict__ "outcome" outcome) outcome)
+      (return False))
+    (cond
+      (= how "result") (setv self._result value  self.value value  self._state "FINISHED")
+      (= how "error") (setv self._exception value  self._state "FINISHED")
+      True (setv self._state "CANCELLED_AND_NOTIFIED"))
+    (setv
+      self.ended True
+      network self.network
+      ; They refer to each other.
+      self.task None
+      self.network None)
+    (when (in "_condition" self.__dict__)
+      (.tell-future-waiters self how))
+    (when (in "waiters" self.__dict__)
+      (for [wake (list self.waiters)]
+        (wake)))
+    (when (in "callbacks" self.__dict__)
       (unless (and network (.run-callbacks network self.call-back))
-        (.call-back self))))
+        (.call-back self)))
+    True)
+
+  (defn tell-future-waiters [self how]
+    "Those who wait in `wait` and `as-completed`."
+    (with [_ self._condition]
+      (for [waiter self._waiters]
+        (cond
+          (= how "result") (.add-result waiter self)
+          (= how "error") (.add-exception waiter self)
+          True (.add-cancelled waiter self)))
+      (.notify-all self._condition)))
 
   (defn call-back [self]
     (while self.callbacks
@@ -74,10 +105,25 @@
           task self.task)
     (cond
       (and network task) (or (.cancel network task) (.cancelled self))
-      (.done self) (.cancelled self)
       True (do
         (.end self "cancelled" None)
         (.cancelled self))))
+
+  (defn done [self]
+    self.ended)
+
+  (defn cancelled [self]
+    (and self.ended (= (get self.outcome 0) "cancelled")))
+
+  (defn set-result [self result]
+    (.end-here self "result" result))
+
+  (defn set-exception [self exception]
+    (.end-here self "error" exception))
+
+  (defn end-here [self how value]
+    (unless (.end self how value)
+      (raise (InvalidStateError f"{self._state}: {self !r}"))))
 
   (defn running [self]
     (setv task self.task)
@@ -94,7 +140,9 @@
     seconds."
     (unless self.ended
       (.wait self timeout))
-    (.result (super) 0))
+    (if (is self.value NOTHING)
+      (.result (super) 0)
+      self.value))
 
   (defn exception [self [timeout None]]
     (unless self.ended

@@ -87,7 +87,8 @@ Source: the tables of h11's ``_state.py``."
 
 (defn advance [thing table event]
   "Change the state of a session or task as its table says."
-  (setv following (.get (get table thing.state) event))
-  (when (is following None)
-    (raise (Fault f"{thing !r} is {thing.state}, and was told {event !r}; please report this")))
-  (setv thing.state following))
+  (try
+    (setv thing.state (get table thing.state event))
+    (except [KeyError]
+      (raise (Fault f"{thing !r} is {thing.state}, and was told {event !r}; please report this")
+        :from None))))

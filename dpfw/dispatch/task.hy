@@ -18,14 +18,14 @@
   still run again when its slave is lost."
 
   (defn __init__ [self payloads [reader None] [local None] [slave None]
-                  [timeout None] [retries 0] [promise None]]
+                  [timeout None] [retries 0]]
     (setv
       self.payloads payloads
       self.reader reader
       self.local local
       self.slave slave
       self.timeout timeout
-      self.promise promise
+      self.promise None
 
       self.state "waiting"
       self.retries retries
@@ -38,8 +38,6 @@
 
   (defn frames [self number]
     "The frames that its slave is sent, a list of bytes; ``number`` is the task's."
-    (when (= (len self.payloads) 1)
-      (return [(framed (get self.payloads 0 0) number (get self.payloads 0 1))]))
     (setv parts (lfor  [kind payload] self.payloads  (framed kind number payload)))
     (if (and (> (len parts) 1) (< (sum (map len parts)) SMALL))
       [(.join b"" parts)]

@@ -147,9 +147,9 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
     open False)    ; may it strike now?
 
   (defn __enter__ [self]
-    (setv thread (threading.get-ident)
-          guard (.get guards thread))
-    (when guard
+    (setv thread (threading.get-ident))
+    (when (in thread guards)
+      (setv guard (get guards thread))
       (.__enter__ guard)
       (setv self.guard guard))
     (when (= thread main-ident)
@@ -191,12 +191,13 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
   (defn __exit__ [self #* _]
     (when self.handler
       (set-handler SIGINT self.handler))
-    (try
-      (when self.noted
-        (.strike self))
-      (finally
-        (when self.guard
-          (.__exit__ self.guard))))))
+    (when (or self.noted self.guard)
+      (try
+        (when self.noted
+          (.strike self))
+        (finally
+          (when self.guard
+            (.__exit__ self.guard)))))))
 
 
 (defn [contextmanager] handling [number handler]

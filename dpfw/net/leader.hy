@@ -160,6 +160,16 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         (finally
           (.release self.leading)))))
 
+  (defn help [self]
+    "Handle what has come, if nobody else is about to; never waits."
+    (when (and self.set (.acquire self.leading :blocking False))
+      (try
+        (unless self.closed
+          (.take self)
+          (.handle self (.poll self.set 0 AT-ONCE)))
+        (finally
+          (.release self.leading)))))
+
   (defn take [self]
     (setv self.led True)
     (when self.given
@@ -172,21 +182,21 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
   (defn tick [self]
     "In the reactor's thread: take the set back, unless somebody has led since the
     last tick."
-    (if (.acquire self.leading :blocking False)
-      (try
-        (if self.led
-          (do
-            (setv self.led False)
-            (.call-after self.reactor TICK self.tick))
-          (do
-            (setv self.ticking False
-                  self.last None)
-            (unless (or self.given self.closed)
-              (setv self.given True)
-              (self.watch-for select.POLLIN))))
+    (cond
+      self.led (do
+        ; Without the lock: who meets it held goes to sleep.
+        (setv self.led False)
+        (.call-after self.reactor TICK self.tick))
+      (.acquire self.leading :blocking False) (try
+        (setv self.ticking False
+              self.last None)
+        (unless (or self.given self.closed)
+          (setv self.given True)
+          (self.watch-for select.POLLIN))
         (finally
           (.release self.leading)))
-      (.call-after self.reactor TICK self.tick)))
+      True
+        (.call-after self.reactor TICK self.tick)))
 
   (defn follow [self]
     "In the reactor's thread: there is something to handle, and perhaps no leader."
@@ -215,13 +225,14 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 
   (defn close [self]
     "To be called when nobody waits any more. Idempotent."
-    (when (or self.closed (not self.set))
+    (unless self.set
       (return))
     (with [_ self.leading]
-      (.unwatch self.reactor self.set)
-      (with [_ self.lock]
-        (setv self.closed True)
-        (.release self))))
+      (unless self.closed
+        (.unwatch self.reactor self.set)
+        (with [_ self.lock]
+          (setv self.closed True)
+          (.release self)))))
 
   (defn release [self]
     "Close what it has open. Idempotent: its descriptors may be others' by now."

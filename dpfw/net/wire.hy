@@ -36,6 +36,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   KINDS {b"values" "values"  b"task" "task"  b"data" "data"  b"eof" "eof"
          b"cancel" "cancel"  b"kill" "kill"
          b"end" "end"  b"error" "error"  b"output" "output"}
+  WORDS (dfor  [word kind] (.items KINDS)  kind word)
   HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,14}) (0|[1-9][0-9]{0,14})\)\n")
   MAX-HEADER 48             ; bytes, line feed included
   MAX-DATA (* 1024 1024)    ; bytes in one data frame
@@ -152,11 +153,12 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       (while self.left
         (.take self))
       (while True
-        (setv found (HEADER.match self.received self.taken))
-        (when found
-          (setv self.taken (.end found))
-          (return (.check-header self found)))
-        (.check-partial-header self)
+        (when (< self.taken (len self.received))
+          (setv found (HEADER.match self.received self.taken))
+          (when found
+            (setv self.taken (.end found))
+            (return (.check-header self found)))
+          (.check-partial-header self))
         (.fill self))))
 
   (defn receive-into [self view]
@@ -249,21 +251,19 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (.check-partial-header self)
         (return None))
       (setv self.taken (.end found)
-            [kind number _] (.check-header self found)
-            self.header #(kind number)))
-    (setv n (min self.left (- (len self.received) self.taken))
-          end (+ self.taken n)
-          piece (cut self.received self.taken end)
-          self.taken end)
-    (-= self.left n)
+            self.header (.check-header self found)))
+    (setv piece (cut self.received self.taken (+ self.taken self.left)))
+    (+= self.taken (len piece))
+    (-= self.left (len piece))
     (if self.left
       (.append self.pieces piece)
       (do
-        (setv [kind number] self.header
-              payload (if self.pieces (.join b"" [#* self.pieces piece]) piece)
-              self.header None
-              self.pieces [])
-        #(kind number payload))))
+        (setv [kind number _] self.header
+              self.header None)
+        (when self.pieces
+          (setv piece (.join b"" [#* self.pieces piece])
+                self.pieces []))
+        #(kind number piece))))
 
   (defn take [self [size CHUNK]]
     "Take bytes of the payload from those received, at least one, at most ``size``."
@@ -473,13 +473,13 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 
 
 (defn header [kind number payload]
-  (.encode f"({kind} {number} {(len payload)})\n"))
+  (% b"(%b %d %d)\n" #((get WORDS kind) number (len payload))))
 
 (defn framed [kind number payload]
   "A whole frame, as bytes. ::
 
     (framed \"end\" 7 b\"5\")  ; => b\"(end 7 1)\\n5\""
-  (+ (header kind number payload) payload))
+  (% b"(%b %d %d)\n%b" #((get WORDS kind) number (len payload) payload)))
 
 (defn hung-up? [sock]
   ; Asked for each task. The socket option answers without letting go of the

@@ -67,7 +67,7 @@ in number and in bytes; a remote that has no room is compiled each time."
     of Hy, and `NotProcedureError` when it yields no procedure of two ports."
     ; Without the lock, so that a remote seen before need not wait while the top
     ; level of another takes its time.
-    (setv maker (when (= self.macros (.macros-now self))
+    (setv maker (when (.same-macros? self)
       (.get self.makers #(text (len values)))))
     (cond
       (is maker None)
@@ -81,6 +81,11 @@ in number and in bytes; a remote that has no room is compiled each time."
   (defn macros-now [self]
     #((dict (getattr self.module "_hy_macros" {}))
       (dict (getattr self.module "_hy_reader_macros" {}))))
+
+  (defn same-macros? [self]
+    "Has the module the macros that it had when the makers were compiled?"
+    (= self.macros #((getattr self.module "_hy_macros" {})
+                     (getattr self.module "_hy_reader_macros" {}))))
 
   (defn compile [self text values]
     "Evaluate a remote, and keep what can be called again where that changes

@@ -155,7 +155,8 @@ of the stream knows."
 (defclass Port [io.TextIOBase]
   "What the two ports have in common."
 
-  (setv encoding "utf-8"  errors "strict"  newlines "\n")
+  (setv encoding "utf-8"  errors "strict"  newlines "\n"
+        closed False)
 
   (defn __init__ [self raw]
     (setv
@@ -179,7 +180,7 @@ of the stream knows."
           (.close self.buffer-made))
         (finally
           (.close self.raw)
-          (.close (super))))))
+          (setv self.closed True)))))
 
   (defn __repr__ [self]
     f"<{(. (type self) __name__)} {(if self.closed "closed" self.raw.connection.peer)}>"))

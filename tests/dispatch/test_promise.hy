@@ -5,7 +5,7 @@ notes what it is asked."
 (import
   asyncio
   concurrent [futures]
-  concurrent.futures [as-completed CancelledError FIRST-COMPLETED Future wait]
+  concurrent.futures [as-completed CancelledError FIRST-COMPLETED Future InvalidStateError wait]
   threading
   pytest
   dpfw.dispatch.promise [force Promise]
@@ -146,6 +146,42 @@ notes what it is asked."
   (holds (set (as-completed promises :timeout WAIT)) (set promises))
   (setv [done not-done] (wait promises :timeout WAIT))
   (holds #(done not-done) #((set promises) (set))))
+
+(defn test-of-those-who-end-it-at-once-one-does []
+  (for [_ (range 200)]
+    (setv promise (Promise)
+          start (threading.Barrier 4)
+          ends (lfor  n (range 4)  (begin (fn [n]
+            (.wait start WAIT)
+            (.end promise "result" n)) n))
+          won (lfor  n (range 4)  :if (outcome (get ends n))  n))
+    (holds won [(.result promise WAIT)])))
+
+(defn test-a-result-that-a-user-sets-wakes-all-who-wait [promise]
+  (setv waiting (lfor  _ (range 2)  (begin promise.result WAIT))
+        completed (begin next (as-completed [promise] :timeout WAIT))
+        called [])
+  (.add-done-callback promise called.append)
+  (.set-result promise 5)
+  (holds (list (map outcome waiting)) [5 5])
+  (holds (outcome completed) promise)
+  (holds called [promise])
+  (with [(pytest.raises InvalidStateError)]
+    (.set-exception promise (ValueError "on purpose")))
+  ; The network ends it too, and changes nothing.
+  (holds (.end promise "error" (ValueError "on purpose")) False)
+  (holds (.result promise) 5))
+
+(defn test-of-what-few-need-two-threads-have-one []
+  (for [_ (range 200)]
+    (setv promise (Promise)
+          start (threading.Barrier 4)
+          made (lfor  _ (range 4)  (begin (fn []
+            (.wait start WAIT)
+            promise._condition))))
+    (holds (len (set (map outcome made))) 1))
+  (with [(pytest.raises AttributeError)]
+    promise.nonsense))
 
 (defn test-wait-ends-with-the-first [promise]
   (setv other (Promise)

@@ -5,6 +5,7 @@ does; and an interrupt cuts no step in two."
   os
   signal
   socket
+  sys
   threading
   time
   pytest
@@ -118,22 +119,59 @@ does; and an interrupt cuts no step in two."
   (.say room 2 3)
   (until (fn [] (= (len room.heard) 3))))
 
-(defn test-who-led-last-takes-the-set-when-it-expects-an-answer [room]
+(defn test-who-led-last-takes-the-set-when-it-expects-an-answer [room monkeypatch]
   (unless room.leader.set
     (pytest.skip "without epoll, the reactor hears all"))
+  (setv ticks [])
+  (monkeypatch.setattr room.reactor "call_after" (fn [_ tick] (.append ticks tick)))
   (.expect room.leader)
   (holds room.leader.given True)  ; nobody has led yet
   (.say room 0 1)
   (.wait-for room 1)
-  ; As if the reactor had the set again; it is not to look meanwhile.
-  (with [_ room.leader.leading]
-    (setv room.leader.given True))
+  ; As if the reactor had the set again.
+  (setv room.leader.given True)
   (.expect room.leader)
   (holds room.leader.given False)
   ; If that thread does not wait after all, the reactor hears.
   (.say room 1 2)
+  (for [given [False True]]
+    ((.pop ticks))
+    (holds room.leader.given given))
   (until (fn [] (= (len room.heard) 2)))
-  (holds room.leader.last None))
+  (holds #(room.leader.last ticks) #(None [])))
+
+(defn test-who-helps-hears-what-has-come-and-does-not-wait [room]
+  (unless room.leader.set
+    (pytest.skip "without epoll, the reactor hears all"))
+  ; While somebody leads, there is nothing to do for others.
+  (setv waiting (begin room.wait-for 7))
+  (until (fn [] (.locked room.leader.leading)))
+  (.help room.leader)
+  (.say room 0 7)
+  (holds (outcome waiting) True)
+  ; The reactor is kept busy, and does not hear.
+  (setv held (threading.Event)
+        free (threading.Event))
+  (.call-after room.reactor 0 (fn [] (.set held) (.wait free WAIT)))
+  (assert (.wait held WAIT))
+  (.say room 1 8)
+  (until (fn [] (.help room.leader) (= (len room.heard) 2)))
+  (.set free)
+  (holds (get room.heard -1) #(1 8 (threading.get-ident))))
+
+(defn test-two-threads-may-close-at-once [room]
+  (unless room.leader.set
+    (pytest.skip "without epoll, there is nothing to close"))
+  (with [_ room.leader.leading]
+    (setv closing (lfor  _ (range 2)  (begin room.leader.close)))
+    ; Both are past what they see without the lock.
+    (until (fn [] (= (sum (gfor  thread (threading.enumerate)  (waits-in-close? thread))) 2))))
+  (for [future closing]
+    (outcome future)))
+
+(defn waits-in-close? [thread]
+  (setv frame (.get (sys._current-frames) thread.ident))
+  (and frame (= frame.f-code Leader.close.__code__)))
 
 (defn test-a-deadline-ends-the-wait [room]
   (holds (.wait-for room 1 0.01) False)

@@ -241,8 +241,9 @@ itself, and in which way. Some of these must come sooner or later, and some may.
   (defn __init__ [self name spec preparations [slave None]]
     (setv local (get spec "local"))
     (.__init__ (super) None :reader (if local None ResultReader) :local local :slave slave
-      :timeout (get spec "timeout") :retries (get spec "retries") :promise True)
+      :timeout (get spec "timeout") :retries (get spec "retries"))
     (setv
+      self.promise True
       self.name name
       self.spare self.retries           ; as they were given,
       self.own slave                    ; and so this
