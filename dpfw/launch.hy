@@ -17,7 +17,7 @@ session, and ends with it. So it goes down with its master, however that ends."
   time
   dpfw.errors [LaunchError]
   dpfw.master [default-master]
-  dpfw.net.wire [format-address])
+  dpfw.net.addresses [format-address])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv

@@ -10,7 +10,8 @@
   threading
   time
   pytest
-  dpfw.net.wire [Connection DEFAULT-LIMIT])
+  dpfw.net.frames [DEFAULT-LIMIT]
+  dpfw.net.wire [Connection])
 
 (setv WAIT 10)  ; seconds until what should have happened has not
 

@@ -28,12 +28,13 @@ two steps (``net/interrupt``)."
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task check-size task-payloads]
   dpfw.errors [MasterClosed TaskTimeout WireError]
+  dpfw.net.addresses [HANG-UP]
+  dpfw.net.frames [framed]
   dpfw.net.interrupt [Whole]
   dpfw.net.leader [Leader]
   dpfw.net.node [Node]
   dpfw.net.reactor [EPOLL]
   dpfw.net.redial [Redialler]
-  dpfw.net.wire [HANG-UP framed]
   dpfw.task.ports [REACH]
   dpfw.task.remote [as-remote])
 (eval-when-compile (require hyrule.control [unless]))

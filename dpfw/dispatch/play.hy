@@ -10,7 +10,7 @@
 (import
   dpfw.dispatch.task [slave-lost]
   dpfw.errors [SlaveLost WireError]
-  dpfw.net.wire [MAX-HEADER]
+  dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
   dpfw.task.ports [Inlet Outlet make-ports])
 (eval-when-compile (require hyrule.control [unless]))

@@ -2,7 +2,7 @@
 
 (import
   dpfw.errors [SlaveLost]
-  dpfw.net.wire [LIMIT-ADVICE framed])
+  dpfw.net.frames [LIMIT-ADVICE framed])
 
 (setv SMALL 65536)  ; bytes, below which frames are joined to one packet
 

@@ -4,11 +4,11 @@
   errno
   random
   re
+  select
   socket
   struct
   sys
-  dpfw.errors [AddressError]
-  dpfw.net.wire [format-address])
+  dpfw.errors [AddressError])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -25,7 +25,10 @@
   LONGEST-SILENCE 30      ; seconds that a host may leave what it was sent unconfirmed
   ; Of Linux's struct tcp_info: retransmissions, and probes, since the last word
   ; of the peer, and the milliseconds since then.
-  TCP-INFO (struct.Struct "=2x B B 52x I"))
+  TCP-INFO (struct.Struct "=2x B B 52x I")
+  TCP-STATE (when (= sys.platform "linux") socket.TCP-INFO)  ; its first byte
+  ESTABLISHED 1  ; neither end has hung up
+  HANG-UP (getattr select "POLLRDHUP" select.POLLHUP))
 
 
 (defn listen-on [port [backlog 100] [host None]]
@@ -138,3 +141,39 @@
     #((or (get found 1) (get found 2)) (int (get found 3)))
     (raise (AddressError
       f"{(repr text)} is no address; give HOST:PORT, an IPv6 host in brackets"))))
+
+
+;; The other end
+
+(defn hung-up? [sock]
+  ; Asked for each task. The socket option answers without letting go of the
+  ; interpreter, for which another thread may be waiting.
+  (try
+    (!= (get (.getsockopt sock socket.IPPROTO-TCP TCP-STATE 1) 0) ESTABLISHED)
+    (except [[OSError TypeError]]  ; closed, no TCP, or a system that does not tell
+      (polled sock HANG-UP))))
+
+(defn polled [sock events]
+  "Does poll(2) report any of these events, or an error, at this moment?"
+  (setv poll (select.poll))
+  (try
+    (.register poll sock events)
+    (except [ValueError]  ; closed
+      (return True)))
+  (bool (.poll poll 0)))
+
+(defn peer-name [sock]
+  "How errors call the other end: HOST:PORT."
+  (try
+    (format-address (.getpeername sock))
+    (except [OSError]
+      "a peer that is gone")))
+
+(defn format-address [address]
+  "The address of a socket as a person writes it. ::
+
+    (format-address #(\"::1\" 80 0 0))  ; => \"[::1]:80\""
+  (setv [host port] (cut address 2))
+  (if (in ":" host)
+    f"[{host}]:{port}"
+    f"{host}:{port}"))

@@ -10,12 +10,13 @@ hands, and owns every thread and socket that comes of it."
   threading
   weakref [WeakSet]
   dpfw.errors [HandshakeError]
-  dpfw.net.addresses [LONGEST-SILENCE dial listen-on silent? tune]
+  dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on silent? tune]
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
   dpfw.net.reactor [Reactor]
   dpfw.net.threads [ThreadPool]
-  dpfw.net.wire [Connection format-address frame-limit])
+  dpfw.net.frames [frame-limit]
+  dpfw.net.wire [Connection])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv

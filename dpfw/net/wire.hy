@@ -1,17 +1,6 @@
-"Frames on a connection: the grammar of the wire, and its limits.
+"A connection: frames over one stream socket.
 
-::
-
-    frame    = header payload
-    header   = \"(\" kind \" \" number \" \" length \")\\n\"     at most 48 bytes, ASCII
-    kind     = \"values\" | \"task\" | \"data\" | \"eof\" | \"cancel\" | \"kill\"
-             | \"end\" | \"error\" | \"output\"
-    number   = decimal digits                 of the task that the frame is about
-    length   = decimal digits                 of the payload, in bytes
-    payload  = length bytes
-
-Before the first frame stand the lines of the handshake; `receive-line` reads
-them. Nothing here knows what a payload means.
+Before the first frame stand the lines of the handshake; `receive-line` reads them.
 
 One thread receives at a time and one sends, and any may abort. Who may wait calls
 `receive-header` and `send`; who may not, `arrived` and `post`, which leaves what
@@ -22,47 +11,19 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 
 (import
   collections [deque]
-  os
-  re
-  select
   socket
-  sys
   threading
   time
-  dpfw.errors [SettingError WireError])
+  dpfw.errors [WireError]
+  dpfw.net.addresses [hung-up? peer-name]
+  dpfw.net.frames [
+    DEFAULT-LIMIT HEADER check-partial-header checked-header frames-ahead header])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  KINDS {b"values" "values"  b"task" "task"  b"data" "data"  b"eof" "eof"
-         b"cancel" "cancel"  b"kill" "kill"
-         b"end" "end"  b"error" "error"  b"output" "output"}
-  WORDS (dfor  [word kind] (.items KINDS)  kind word)
-  HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,14}) (0|[1-9][0-9]{0,14})\)\n")
-  MAX-HEADER 48             ; bytes, line feed included
-  MAX-DATA (* 1024 1024)    ; bytes in one data frame
-  DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
-  LOWEST-LIMIT MAX-DATA            ; room for any description of an error
   CHUNK 65536               ; bytes asked of the socket at once,
   LARGE-CHUNK (* 16 CHUNK)  ; and in the middle of a long payload
-  NOW (| socket.MSG-DONTWAIT (getattr socket "MSG_NOSIGNAL" 0))
-  HANG-UP (getattr select "POLLRDHUP" select.POLLHUP)
-  TCP-STATE (when (= sys.platform "linux") socket.TCP-INFO)  ; its first byte
-  ESTABLISHED 1  ; neither end has hung up
-  LIMIT-ADVICE "Set DPFW_FRAME_LIMIT on both ends")
-
-
-(defn frame-limit []
-  "The largest payload that this process sends or takes in one frame, in bytes:
-  ``$DPFW_FRAME_LIMIT``, else 256 MiB. Raises `SettingError`. ::
-
-    (frame-limit)  ; => 268435456"
-  (setv text (os.environ.get "DPFW_FRAME_LIMIT" ""))
-  (unless text
-    (return DEFAULT-LIMIT))
-  (unless (and (.isascii text) (.isdigit text) (<= LOWEST-LIMIT (int text)))
-    (raise (SettingError
-      f"DPFW_FRAME_LIMIT is {(repr text)}; give it a number of bytes, at least {LOWEST-LIMIT}")))
-  (int text))
+  NOW (| socket.MSG-DONTWAIT (getattr socket "MSG_NOSIGNAL" 0)))
 
 
 (defclass ConnectionEnded [WireError]
@@ -156,9 +117,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (when (< self.taken (len self.received))
           (setv found (HEADER.match self.received self.taken))
           (when found
-            (setv self.taken (.end found))
-            (return (.check-header self found)))
-          (.check-partial-header self))
+            (return (.begin-payload self found)))
+          (check-partial-header self.received self.taken self.peer))
         (.fill self))))
 
   (defn receive-into [self view]
@@ -211,12 +171,23 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (except [BlockingIOError])  ; that was all that has come
         (except [e OSError]
           (setv end e)))
-      (setv found (list (.find-ahead self kinds)))
+      (setv found (list (frames-ahead self.received (+ self.taken self.left) kinds)))
       (when (and end (not found))
         (raise end))
       found
       (finally
         (.release self.receiving))))
+
+  (defn buffered [self]
+    "Is there something to receive that poll(2) does not show? For who receives."
+    (or (< self.taken (len self.received))
+        (.sock-buffered self)
+        ; Closed, as it is in a child that was forked: receiving says so.
+        (< (.fileno self) 0)))
+
+  (defn sock-buffered [self]
+    "Has a TLS socket decrypted more than it has given?"
+    (getattr self.sock "buffered" False))
 
   ; The methods below are called with `self.receiving` held.
 
@@ -238,9 +209,15 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (unless self.received
           (raise (.ended self))))
       (.fill self (if (> self.left CHUNK) LARGE-CHUNK CHUNK) NOW))
-    ; What a TLS socket has decrypted already, poll(2) does not show.
-    (while (getattr self.sock "buffered" False)
+    (while (.sock-buffered self)
       (.fill self CHUNK NOW)))
+
+  (defn begin-payload [self found]
+    "Take the header that was found; return its kind, number and length."
+    (setv header (checked-header found self.limit self.peer)
+          self.taken (.end found)
+          self.left (get header 2))
+    header)
 
   (defn whole-frame [self]
     "Take the next frame, if all of it has come. A long payload is put aside piece
@@ -248,10 +225,9 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     (when (is self.header None)
       (setv found (HEADER.match self.received self.taken))
       (unless found
-        (.check-partial-header self)
+        (check-partial-header self.received self.taken self.peer)
         (return None))
-      (setv self.taken (.end found)
-            self.header (.check-header self found)))
+      (setv self.header (.begin-payload self found)))
     (setv piece (cut self.received self.taken (+ self.taken self.left)))
     (+= self.taken (len piece))
     (-= self.left (len piece))
@@ -280,39 +256,6 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     (unless n
       (raise (.ended self)))
     n)
-
-  (defn check-header [self found]
-    (setv [word number length] (.groups found)
-          kind (.get KINDS word)
-          length (int length)
-          limit (if (= kind "data") MAX-DATA self.limit))
-    (when (is kind None)
-      (raise (WireError f"{self.peer} sent a frame of the unknown kind {(ascii word)}")))
-    (when (> length limit)
-      (raise (WireError (+
-        f"{self.peer} announced a {kind} frame of {length} bytes; the limit is {limit}. "
-        (if (= kind "data")
-          "Cut long data into several frames"
-          f"{LIMIT-ADVICE}, or send bulk data with write-object")))))
-    (setv self.left length)
-    #(kind (int number) length))
-
-  (defn check-partial-header [self]
-    (setv partial (cut self.received self.taken (+ self.taken MAX-HEADER)))
-    (when (or (= (len partial) MAX-HEADER) (in b"\n" partial))
-      (raise (WireError f"{self.peer} sent what is no frame header: {(ascii partial)}"))))
-
-  (defn find-ahead [self kinds]
-    "The kind and number of each frame of these kinds that begins in the bytes
-    received."
-    (setv at (+ self.taken self.left))
-    ; What is announced may be longer than anything that can be, or be counted.
-    (while (and (< at (len self.received))
-                (setx found (HEADER.match self.received at)))
-      (setv kind (.get KINDS (.group found 1)))
-      (when (in kind kinds)
-        (yield #(kind (int (.group found 2)))))
-      (setv at (+ (.end found) (int (.group found 3))))))
 
   (defn ended [self]
     (if (or self.left (< self.taken (len self.received)))
@@ -470,46 +413,3 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     (with [_ self.receiving  _ self.sending]
       (.close self.sock))
     (.give-up-outbox self)))
-
-
-(defn header [kind number payload]
-  (% b"(%b %d %d)\n" #((get WORDS kind) number (len payload))))
-
-(defn framed [kind number payload]
-  "A whole frame, as bytes. ::
-
-    (framed \"end\" 7 b\"5\")  ; => b\"(end 7 1)\\n5\""
-  (% b"(%b %d %d)\n%b" #((get WORDS kind) number (len payload) payload)))
-
-(defn hung-up? [sock]
-  ; Asked for each task. The socket option answers without letting go of the
-  ; interpreter, for which another thread may be waiting.
-  (try
-    (!= (get (.getsockopt sock socket.IPPROTO-TCP TCP-STATE 1) 0) ESTABLISHED)
-    (except [[OSError TypeError]]  ; closed, no TCP, or a system that does not tell
-      (polled sock HANG-UP))))
-
-(defn polled [sock events]
-  "Does poll(2) report any of these events, or an error, at this moment?"
-  (setv poll (select.poll))
-  (try
-    (.register poll sock events)
-    (except [ValueError]  ; closed
-      (return True)))
-  (bool (.poll poll 0)))
-
-(defn peer-name [sock]
-  "How errors call the other end: HOST:PORT."
-  (try
-    (format-address (.getpeername sock))
-    (except [OSError]
-      "a peer that is gone")))
-
-(defn format-address [address]
-  "The address of a socket as a person writes it. ::
-
-    (format-address #(\"::1\" 80 0 0))  ; => \"[::1]:80\""
-  (setv [host port] (cut address 2))
-  (if (in ":" host)
-    f"[{host}]:{port}"
-    f"{host}:{port}"))

@@ -19,7 +19,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
   socket
   threading [Lock get-ident]
   dpfw.errors [Interrupted WireError]
-  dpfw.net.wire [MAX-DATA]
+  dpfw.net.frames [MAX-DATA]
   dpfw.serve.exits [die]
   dpfw.task.ports [CLOSED Inlet Outlet check-open])
 (eval-when-compile (require hyrule.control [unless]))
@@ -90,7 +90,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
     (try
       (while True
         (check)
-        (when (or (buffered? self.connection) (.listen self))
+        (when (or (.buffered self.connection) (.listen self))
           (return)))
       (finally
         (setv self.waiting False))))
@@ -235,11 +235,3 @@ bytes that came, and offers those that were sent once more. So the stream does."
     "When the stream is closed, wait until the thread that sends has sent."
     (when (.locked self.turn)
       (with [_ self.turn]))))
-
-
-(defn buffered? [connection]
-  "Is there something to receive that poll(2) does not show?"
-  (or (< connection.taken (len connection.received))
-      (getattr connection.sock "buffered" False)
-      ; Closed, as it is in a child that was forked: receiving says so.
-      (< (.fileno connection) 0)))

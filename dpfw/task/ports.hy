@@ -17,7 +17,7 @@ of the stream knows."
   re
   threading
   dpfw.data.sexp [read-datum write-datum]
-  dpfw.net.wire [MAX-DATA])
+  dpfw.net.frames [MAX-DATA])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv

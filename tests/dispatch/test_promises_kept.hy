@@ -18,7 +18,8 @@ what was not its own. They use what users call, and no more."
   dpfw.master [Master force read read-result write]
   dpfw.net.handshake [dial-handshake new-session]
   dpfw.net.interrupt [handling]
-  dpfw.net.wire [Connection format-address]
+  dpfw.net.addresses [format-address]
+  dpfw.net.wire [Connection]
   tests.helpers [begin holds outcome until]
   tests.processes [WAIT error-of launched run-task slave-process slave-server])
 

@@ -12,8 +12,7 @@ what to do."
   pytest
   dpfw.errors [AddressError]
   dpfw.net.addresses
-  dpfw.net.addresses [dial listen-on parse-address pauses tune FIRST-PAUSE LONGEST-PAUSE]
-  dpfw.net.wire [format-address]
+  dpfw.net.addresses [FIRST-PAUSE LONGEST-PAUSE dial format-address listen-on parse-address pauses tune]
   tests.helpers [holds message tcp-pair])
 
 (setv HAS-IPV6 (try

@@ -27,7 +27,8 @@
   dpfw.net.addresses [format-address parse-address]
   dpfw.task.ports [read-result]
   dpfw.net.tls [CHUNK MAX-RECORD TlsSocket load-certificate make-certificate]
-  dpfw.net.wire [Connection ConnectionEnded framed]
+  dpfw.net.frames [framed]
+  dpfw.net.wire [Connection ConnectionEnded]
   tests.helpers [all-from begin exactly holds line-from linked message outcome stranger stuff tcp-pair until]
   tests.processes [await-slaves error-of run-task slave-process slave-server]
   tests.tls-strangers [Forger Impostor MiddleMan Tap WAIT client-context machines server-context with-ipv6])

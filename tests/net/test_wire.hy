@@ -11,8 +11,9 @@ else comes is refused before it costs anything."
   hypothesis [example given strategies :as st]
   pytest
   dpfw.errors [SettingError WireError]
-  dpfw.net.wire [Connection ConnectionEnded DEFAULT-LIMIT frame-limit KINDS MAX-DATA MAX-HEADER
-             format-address]
+  dpfw.net.addresses [format-address]
+  dpfw.net.frames [DEFAULT-LIMIT frame-limit KINDS MAX-DATA MAX-HEADER]
+  dpfw.net.wire [Connection ConnectionEnded]
   tests.helpers [begin exactly facing holds line-from message outcome pair reset stranger stuff
            tcp-pair until WAIT])
 

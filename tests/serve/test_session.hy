@@ -8,7 +8,7 @@
   unittest.mock [patch]
   pytest
   dpfw.errors [WireError]
-  dpfw.net.wire [framed]
+  dpfw.net.frames [framed]
   dpfw.task.ports [LOOK-AHEAD REACH]
   tests.helpers [WAIT begin holds outcome reset until]
   tests.serve.sessions [Looker answer dialled ends fails hangs-up reacting serving task]

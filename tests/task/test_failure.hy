@@ -9,7 +9,7 @@ an error it can raise, print and keep, whoever wrote it."
   pytest
   dpfw.data.sexp [write-datum]
   dpfw.errors [RemoteError RemoteTraceback]
-  dpfw.net.wire [LOWEST-LIMIT]
+  dpfw.net.frames [LOWEST-LIMIT]
   dpfw.task.failure :as failure
   dpfw.task.failure [
     DEEPEST-GROUP LONGEST MOST-EXCEPTIONS describe remote-error]

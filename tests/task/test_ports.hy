@@ -5,7 +5,7 @@
   io
   threading
   pytest
-  dpfw.net.wire [MAX-DATA]
+  dpfw.net.frames [MAX-DATA]
   dpfw.task.ports [Inlet InputPort Outlet make-ports write]
   tests.helpers [WAIT begin holds linked outcome])
 
