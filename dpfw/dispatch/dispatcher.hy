@@ -5,7 +5,7 @@
     events ──> dispatcher ──> what is to be done
     joined, hung-up                send, cancel, play, end
     made, sent, answered, stop     hang-up, dial
-    closed, reminded               warn, remind, changed
+    close, reminded                warn, remind, changed
 
 It knows no socket, no thread and no clock. Each event is a method, which changes
 states as ``states`` has them and returns a list of what is to be done, in order,
@@ -204,7 +204,7 @@ the caller's. In between, anything may happen.
     (setv todo (.hung-up self session error))
     (when (.sending self session task)
       (if (or task.slave (!= task.state "sending") self.closed)
-        (.finish self task "lost" #("error" (if self.closed (closed-error) (lost-before session.slave))) todo)
+        (.finish-lost self task (lost-before session.slave) todo)
         (do
           (advance task TASK "unsent")
           (.put-back self task todo))))
@@ -399,8 +399,10 @@ the caller's. In between, anything may happen.
         (advance task TASK "retried")
         (.put-back self task todo))
       True
-        (.finish self task "lost"
-          #("error" (if self.closed (closed-error) (slave-lost session.slave.address error))) todo)))
+        (.finish-lost self task (slave-lost session.slave.address error) todo)))
+
+  (defn finish-lost [self task error todo]
+    (.finish self task "lost" #("error" (if self.closed (closed-error) error)) todo))
 
   (defn put-back [self task todo]
     "A task that was lost is the next one."

@@ -152,6 +152,7 @@ two steps (``net/interrupt``)."
       ; It was idle, and nobody has noticed yet.
       (return (.note-unsent self session task (WireError "it hung up"))))
     (when (is-not task.timeout None)
+      (.stop-timer self task)
       (setv task.timer (.call-after self.node.reactor task.timeout
                          (partial self.expire task session))))
     (unless task.reader
@@ -177,9 +178,10 @@ two steps (``net/interrupt``)."
 
   (defn send-cancel [self session number]
     "Have the slave interrupt a remote."
-    (setv connection session.connection
-          give-up (fn [] (when (and session.task (= session.task.number number))
-                           (.abort connection))))
+    (setv connection session.connection)
+    (defn give-up []
+      (when (and session.task (= session.task.number number))
+        (.abort connection)))
     (try
       (setv all (.post connection [(framed "cancel" number b"")]))
       (when (or (not all) (and session.outlet (> session.outlet.sent REACH)))
@@ -265,10 +267,13 @@ two steps (``net/interrupt``)."
 
   ;; Ends
 
-  (defn end [self task outcome]
+  (defn stop-timer [self task]
     (when task.timer
       (.cancel task.timer)
-      (setv task.timer None))
+      (setv task.timer None)))
+
+  (defn end [self task outcome]
+    (.stop-timer self task)
     (setv how (get outcome 0))
     (cond
       (!= how "answer")
@@ -313,8 +318,7 @@ two steps (``net/interrupt``)."
       (.report self self.dispatcher.parted session task (WireError "the master left") None)))
 
   (defn play-on [self session task]
-    "In a thread of the pool: play one task after the other with a slave, as long
-    as there are any."
+    "In a thread of the pool."
     (setv connection session.connection
           number session.number)
     (setv self.here.task task)
@@ -408,13 +412,12 @@ two steps (``net/interrupt``)."
     (with [_ self.change]
       (+= self.dispatcher.watchers 1)
       (try
-        (do
-          ; `Condition.wait-for` takes an empty list for a no.
-          (setv deadline (when (is-not timeout None) (+ (time.monotonic) timeout)))
-          (while (is (setx seen (look)) None)
-            (unless (.wait self.change (when deadline (- deadline (time.monotonic))))
-              (return (look))))
-          seen)
+        ; `Condition.wait-for` takes an empty list for a no.
+        (setv deadline (when (is-not timeout None) (+ (time.monotonic) timeout)))
+        (while (is (setx seen (look)) None)
+          (unless (.wait self.change (when deadline (- deadline (time.monotonic))))
+            (return (look))))
+        seen
         (finally
           (-= self.dispatcher.watchers 1)))))
 

@@ -16,7 +16,7 @@
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn play [task connection number failed [outlet-made None]]
+(defn play [task connection number failed outlet-made]
   "Run the local procedure of a task, then wait for the remote to end.
 
   ``failed`` is called with the procedure's error when it fails before the remote
@@ -29,8 +29,7 @@
     [i o] (make-ports inlet outlet)
     result None
     failure None)
-  (when outlet-made
-    (outlet-made outlet))
+  (outlet-made outlet)
   (try
     (setv result (task.local i o))
     (except [e BaseException]
