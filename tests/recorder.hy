@@ -18,6 +18,7 @@ recordings are equal and a reader can check the proofs."
   unittest.mock [patch]
   dpfw.errors [Refused]
   dpfw.master [Master force read read-result write]
+  dpfw.data.packed [MARK]
   dpfw.net.frames [HEADER])
 (require hyrule.control [unless])
 
@@ -109,12 +110,22 @@ recordings are equal and a reader can check the proofs."
             (return False))
           (setv payload (cut bytes end (+ end size)))))
     (.append self.lines f"{name} {(.decode (cut bytes (- end 1)))}")
-    (when payload
-      (.extend self.lines (gfor
-        line (.splitlines (.replace (.decode payload) "\n" "↵\n"))
-        f"    {line}")))
+    (.extend self.lines (gfor  line (shown payload)  f"    {line}"))
     (setv (get self.unread name) (cut bytes (+ end (len payload)) None))
     True))
+
+(defn shown [payload]
+  "The lines that show a payload; of packed data, the lines of text and then bytes in
+  hexadecimal."
+  (if (.startswith payload MARK)
+    (do
+      (setv [line _ rest] (.partition (cut payload 1 None) b"\n"))
+      [f"FF {(.rstrip (.decode line))} … ↵"
+       #* (if (.startswith rest MARK) (shown rest) (hexadecimal rest))])
+    (.splitlines (.replace (.decode payload) "\n" "↵\n"))))
+
+(defn hexadecimal [data]
+  (lfor  at (range 0 (len data) 32)  (.hex (cut data at (+ at 32)) " ")))
 
 (defn recorded [address use]
   "What stands on the wire while ``use`` is called with the address to dial."
@@ -156,7 +167,19 @@ recordings are equal and a reader can check the proofs."
     (.wait running WAIT)
     (.cancel promise)
     ; The slave's answer to the cancel comes before this task's.
-    (force (task "(fn [i o])" read-result))))
+    (force (task "(fn [i o])" read-result))
+    (force (task (large-remote) read-result))))
+
+(defn large-remote []
+  (setv numbers (list (range 100)))
+  `(fn [i o] (lfor  n ~numbers  (* 3 n))))
+
+(defn without-packed-data [host port]
+  (with [_ (fixed-tokens "d")  master (Master)]
+    (setv master.network.node.cookie (.encode COOKIE)
+          master.network.node.packed False)
+    (.connect master host port)
+    (force (.make-task master (large-remote) read-result))))
 
 (defn ask [i o]
   (write 21 o)
@@ -184,6 +207,8 @@ recordings are equal and a reader can check the proofs."
   "The whole transcript, as it stands in docs/protocol.md."
   (with [address (slave-process)]
     (setv lines [#* (recorded address tasks)
+                 ""
+                 #* (recorded address without-packed-data)
                  ""
                  #* (recorded address wrong-cookie)]))
   (.join "" (gfor  line lines  (+ line "\n"))))

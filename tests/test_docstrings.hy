@@ -8,7 +8,8 @@
   tests.doc-examples [check-docstrings])
 
 (defn [(pytest.mark.parametrize "name"
-        ["net.wire" "net.addresses" "dispatch.promise" "data.sexp" "task.ports" "serve.table"])]
+        ["net.addresses" "dispatch.promise" "data.sexp" "data.packed"
+         "data.codec" "net.frames" "task.ports" "serve.table"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 

@@ -222,7 +222,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
         theirs (HELLO.fullmatch line)
         ; The binding is empty: this is not TLS.
         channel (Connection sock)
-        offered (if (and theirs (.group theirs 5))
+        offered (if (and theirs (.group theirs 6))
                   (proof channel (cookie) "dialler" mine (without-proof theirs))
                   (secrets.token-hex 32)))
   (.encode f"(proof \"{offered}\")\n"))
@@ -230,7 +230,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
 (defn test-a-slave-evaluates-nothing-before-a-proof [server]
   (setv [process address] server
         task (marking "unproved")
-        mine (hello "master" (secrets.token-hex 16))
+        mine (hello "master" (secrets.token-hex 16) True)
         line (.encode f"{mine}\n")
         others [line (.replace line b"master" b"slave") task #* MASTER-FRAMES])
   (with [_ (bounded process.pid)]

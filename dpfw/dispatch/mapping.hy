@@ -16,19 +16,20 @@ read of the items ahead of their results is bounded by that."
   itertools [chain]
   math [inf]
   re
-  dpfw.data.sexp [read-datum write-datum]
+  dpfw.data.codec [decode size-of]
+  dpfw.data.sexp [write-datum]
   dpfw.dispatch.items [Items total]
   dpfw.dispatch.pace [Pace TARGET]
   dpfw.errors [RemoteError SlaveLost UnwritableError WireError]
   dpfw.net.interrupt [Whole]
   dpfw.net.leader [Waiter]
-  dpfw.task.chunks [first-unwritable packed unpacked]
-  dpfw.task.remote [Datum Remote as-remote])
+  dpfw.task.chunks [first-unwritable]
+  dpfw.task.remote [Datum Remote as-remote as-value])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   AHEAD 2            ; chunks for each slave: one that it has, one in line
-  HEAVY (* 16 1024 1024)  ; characters, above which a chunk is halved
+  HEAVY (* 16 1024 1024)  ; bytes, above which a chunk is halved
   PLACE (re.compile rb"([0-9]{1,18})\n")
   NOTHING (object))  ; where None may be a value
 
@@ -124,12 +125,12 @@ read of the items ahead of their results is bounded by that."
       (raise (TypeError
         f"the procedure is {f !r}, which cannot be sent; quote it, as in '(fn [x] …) or 'math.sqrt"))))
 
-(defn with-chunk [remote text]
-  (Remote remote.text #(text #* (cut remote.values 1 None))))
+(defn with-chunk [remote value]
+  (Remote remote.text #(value #* (cut remote.values 1 None))))
 
-(defn chunk-text [columns start]
+(defn chunk-value [columns start]
   (try
-    (write-datum (list (map packed columns)))
+    (as-value (list columns))
     (except [e UnwritableError]
       (setv items (if (= (len columns) 1) (get columns 0) (zip #* columns))
             [place error] (first-unwritable items e))
@@ -235,13 +236,13 @@ read of the items ahead of their results is bounded by that."
         (.fail self chunk e))))
 
   (defn send [self chunk columns]
-    (setv text (chunk-text columns chunk.start))
-    (while (and (> (len text) HEAVY) (not self.pace.fixed) (> (len (get columns 0)) 1))
+    (setv value (chunk-value columns chunk.start))
+    (while (and (heavy? value) (not self.pace.fixed) (> (len (get columns 0)) 1))
       (setv columns (.shortened self.items columns (// (len (get columns 0)) 2))
-            text (chunk-text columns chunk.start)))
+            value (chunk-value columns chunk.start)))
     (setv chunk.size (len (get columns 0)))
     (+= self.taken chunk.size)
-    (setv task (.new-task self.network (.payloads self.network (with-chunk self.remote text))
+    (setv task (.new-task self.network (.payloads self.network (with-chunk self.remote value))
                  (partial ChunkReader chunk))
           task.retries self.retries
           promise task.promise)
@@ -278,6 +279,9 @@ read of the items ahead of their results is bounded by that."
     (with [_ (Whole)]
       (for [promise self.running]
         (.cancel promise)))))
+
+(defn heavy? [value]
+  (> (if (is (type value) str) (len value) (size-of value)) HEAVY))
 
 (defn slave-count [network]
   (max 1 (.slave-count network)))
@@ -334,7 +338,7 @@ read of the items ahead of their results is bounded by that."
     False)
 
   (defn value [self payload]
-    (.join b"" [#* self.pieces payload]))
+    #((.join (bytearray) self.pieces) payload))
 
   (defn failed [self error]
     "If it was an item that failed, the remote wrote its place, and nothing else."
@@ -346,8 +350,7 @@ read of the items ahead of their results is bounded by that."
 
 (defn read-answer [answer]
   "The results of a chunk, and the seconds they took."
-  (setv [results seconds] (map read-datum (.split (.decode answer) "\n")))
-  (setv results (unpacked results))
+  (setv [results seconds] (map decode answer))
   (unless (and (is (type results) list) (in (type seconds) [int float]))
     (raise (WireError "a slave answered a chunk with what is no list of results")))
   #(results seconds))

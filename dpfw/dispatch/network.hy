@@ -23,7 +23,7 @@ two steps (``net/interrupt``)."
   threading
   time
   dpfw.dispatch.dispatcher [Dispatcher]
-  dpfw.dispatch.play [described play]
+  dpfw.dispatch.play [check-agreed described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task check-size task-payloads]
@@ -159,7 +159,7 @@ two steps (``net/interrupt``)."
       ; Its own thread receives. But that may do other things when the slave dies.
       (.watch self.leader connection (partial self.notice-end session) HANG-UP))
     (try
-      (setv all (.post connection (.frames task session.number)
+      (setv all (.post connection (.frames task session.number connection.packed)
                   (partial self.note-posted session task)))
       (except [e OSError]
         (return (.note-unsent self session task e))))
@@ -241,6 +241,7 @@ two steps (``net/interrupt``)."
     (setv reading (or session.reading (task.reader)))
     (cond
       (= kind "end") (do
+        (check-agreed payload session.connection)
         (setv session.reading None)
         (.report self self.dispatcher.answered session number #("answer" reading payload)))
       (= kind "error") (do

@@ -8,8 +8,10 @@
     i      <──────────────── end or error ──  what it returned or raised"
 
 (import
+  dpfw.data.codec [decode packed?]
+  dpfw.data.sexp [write-datum]
   dpfw.dispatch.task [slave-lost]
-  dpfw.errors [SlaveLost WireError]
+  dpfw.errors [DatumSyntaxError SlaveLost WireError]
   dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
   dpfw.task.ports [Inlet Outlet make-ports])
@@ -94,10 +96,11 @@
     (when (= kind "output")  ; reserved: no slave sends it yet
       (return))
     (cond
-      (= kind "end")
-        (setv self.tail (+ (if self.fresh b"" b"\n") payload b"\n"))
+      (= kind "end") (do
+        (check-agreed payload self.connection)
+        (setv self.tail (+ (if self.fresh b"" b"\n") (as-text payload self.connection) b"\n")))
       (= kind "error")
-        (setv self.error (described payload self.connection))
+        (setv self.error (described (bytes payload) self.connection))
       True
         (raise (WireError f"{self.connection.peer} sent a frame {kind}, which only masters send")))
     (setv self.ended True))
@@ -155,6 +158,19 @@
         (.lose self.inlet e)
         (raise (or self.inlet.error e))))))
 
+
+(defn check-agreed [payload connection]
+  (when (and (packed? payload) (not connection.packed))
+    (raise (WireError f"{connection.peer} sent packed data, which was not agreed upon"))))
+
+(defn as-text [payload connection]
+  "A result, as who reads its text is to find it."
+  (if (packed? payload)
+    (try
+      (.encode (write-datum (decode payload)))
+      (except [e DatumSyntaxError]
+        (raise (WireError f"{connection.peer} sent a result that is no datum: {e}") :from e)))
+    (bytes payload)))
 
 (defn described [payload connection]
   "The remote's error that the payload of an error frame tells of."

@@ -10,6 +10,7 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
 ``sated`` is the receiver's: whether the remote was told that no more will come."
 
 (import
+  dpfw.data.codec [decode]
   dpfw.data.sexp [read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -41,7 +42,7 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
   (defn value [self payload]
     (cond
       self.whole self.result
-      (or (not self.text) (.isspace (.decode self.text))) (read-datum (.decode payload))
+      (or (not self.text) (.isspace (.decode self.text))) (decode payload)
       True (read-datum (.decode self.text))))
 
   (defn failed [self error]

@@ -1,17 +1,20 @@
 "A task, as its master sees it: a remote for a slave, and what becomes of it."
 
 (import
+  dpfw.data.codec [size-of]
+  dpfw.data.packed [in-few]
   dpfw.errors [SlaveLost]
-  dpfw.net.frames [LIMIT-ADVICE framed])
-
-(setv SMALL 65536)  ; bytes, below which frames are joined to one packet
+  dpfw.net.frames [LIMIT-ADVICE framed header]
+  dpfw.task.remote [as-texts values-payload])
+(eval-when-compile (require hyrule.control [unless]))
 
 
 (defclass Task []
   "A remote, who is to run it, and who hears of it. First what it is made of, then
   what the dispatcher owns of it, and then what `Network` does.
 
-  ``payloads`` are those of the frames that the slave is sent, by kind. ``reader``
+  ``payloads`` are those of the frames that the slave is sent: of each the kind, and
+  its bytes as a list of buffers. ``reader``
   makes what reads the answer, and then ``local`` is None; or ``local`` is a
   procedure of two ports, and has a thread. ``slave`` is the one that it must run
   on, or None; ``timeout`` is in seconds, or None; ``retries`` is how often it may
@@ -36,29 +39,37 @@
 
       self.timer None))
 
-  (defn frames [self number]
-    "The frames that its slave is sent, a list of bytes; ``number`` is the task's."
-    (setv parts (lfor  [kind payload] self.payloads  (framed kind number payload)))
-    (if (and (> (len parts) 1) (< (sum (map len parts)) SMALL))
-      [(.join b"" parts)]
-      parts))
+  (defn frames [self number packed]
+    "The frames that its slave is sent, as a list of buffers; ``number`` is the task's,
+    and ``packed`` whether the slave takes packed data."
+    (setv [[kind payload] #* more] self.payloads)
+    (unless more
+      (return [(framed kind number (get payload 0))]))
+    (setv parts [])
+    (for [[kind payload] self.payloads]
+      (unless packed
+        (setv payload (as-texts payload)))
+      (.append parts (header kind number (size-of payload)))
+      (.extend parts payload))
+    (in-few parts))
 
   (defn __repr__ [self]
     f"<task {self.number} on {self.session !r}>"))
 
 
 (defn task-payloads [remote]
-  "What a slave is sent of a `Remote`: the kind and the payload of each frame."
-  (setv text #("task" (.encode remote.text)))
+  "What a slave is sent of a `Remote`, as `Task` has it."
+  (setv text #("task" [(.encode remote.text)]))
   (if remote.values
-    [#("values" (.encode (.join "\n" remote.values))) text]
+    [#("values" (values-payload remote.values)) text]
     [text]))
 
 (defn check-size [payloads limit]
   (for [[kind payload] payloads]
-    (when (> (len payload) limit)
+    (setv size (size-of payload))
+    (when (> size limit)
       (raise (OverflowError (+
-        f"the remote's {(if (= kind "task") "text takes" "values take")} {(len payload)} bytes and a "
+        f"the remote's {(if (= kind "task") "text takes" "values take")} {size} bytes and a "
         f"frame at most {limit}. {LIMIT-ADVICE}, or have the local procedure send data by write-object"))))))
 
 (defn slave-lost [address error]

@@ -47,8 +47,8 @@ Nothing here knows what a payload means, or what a socket is."
 
 ;; Writing
 
-(defn header [kind number payload]
-  (% b"(%b %d %d)\n" #((get WORDS kind) number (len payload))))
+(defn header [kind number length]
+  (% b"(%b %d %d)\n" #((get WORDS kind) number length)))
 
 (defn framed [kind number payload]
   "A whole frame, as bytes. ::

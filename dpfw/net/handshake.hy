@@ -2,8 +2,8 @@
 
 ::
 
-    1  dialler   (dpfw 1 master \"SESSION\" \"NONCE\")
-    2  listener  (dpfw 1 slave \"SESSION\" \"NONCE\" \"PROOF\")
+    1  dialler   (dpfw 1 master \"SESSION\" \"NONCE\" packed)
+    2  listener  (dpfw 1 slave \"SESSION\" \"NONCE\" packed \"PROOF\")
     3  dialler   (proof \"PROOF\")
     -  either    (refused \"why\")            in place of its line; then it hangs up
 
@@ -14,6 +14,10 @@ Either role may dial. SESSION and NONCE are 32 hexadecimal digits, PROOF is 64:
 the HMAC-SHA256 under the cookie of
 
     dpfw proof 1 LF  SIDE LF  line 1 LF  line 2 without its proof LF  BINDING
+
+``packed`` says that this end takes packed data. It stands only where that is so, and
+in line 2 only if it does in line 1: then both take them. Words that an end does not
+know there, it passes over.
 
 SIDE is ``dialler`` or ``listener``, whoever proves. Both nonces stand in what is
 proved, so no proof serves twice; the side stands there, so none can be sent
@@ -38,8 +42,10 @@ proof, what comes from the other end meets no reader and no memory of ours."
   VERSION 1
   MAX-LINE 512    ; bytes, line feed included
   DEADLINE 10     ; seconds, for the whole handshake
-  HELLO (re.compile
-    rb"\(dpfw ([0-9]{1,9}) (master|slave) \"([0-9a-f]{32})\" \"([0-9a-f]{32})\"(?: \"([0-9a-f]{64})\")?\)")
+  PACKED "packed"
+  HELLO (re.compile (+
+    rb"(\(dpfw ([0-9]{1,9}) (master|slave) \"([0-9a-f]{32})\" \"[0-9a-f]{32}\"((?: [a-z]{1,16}){0,8}))"
+    rb"(?: \"([0-9a-f]{64})\")?\)"))
   PROOF (re.compile rb"\(proof \"([0-9a-f]{64})\"\)")
   REFUSED (re.compile rb"\(refused \"([ !#-\[\]-~]{0,400})\"\)")
   NO-TLS "from another machine, a session must be TLS; dpfw on both ends sees to that"
@@ -50,48 +56,54 @@ proof, what comes from the other end meets no reader and no memory of ours."
   "A session id, which no other process has: 32 hexadecimal digits."
   (secrets.token-hex 16))
 
-(defn dial-handshake [connection role session cookie]
-  "Do the dialler's side of the handshake on a new connection.
+(defn dial-handshake [connection role session cookie [packed True]]
+  "Do the dialler's side of the handshake on a new connection, and note on it
+  whether both take packed data.
 
   ``role`` (\"master\" or \"slave\") and ``session`` are this end's, ``cookie``
-  is bytes. Returns the session id of the other end. Raises `Refused` when one of
+  is bytes; ``packed`` says whether this end takes them. Returns the session id of the other end. Raises `Refused` when one of
   the two refuses the other, and else `HandshakeError`; the connection is then of
   no use."
-  (setv mine (hello role session))
+  (setv mine (hello role session packed))
   (with [deadline (handshaking connection)]
     (secure-dialled connection deadline)
     (.send-line connection mine)
     (setv theirs (hear-hello connection deadline role)
           unproved (without-proof theirs))
-    (check-proof connection cookie "listener" mine unproved (.group theirs 5))
+    (check-proof connection cookie "listener" mine unproved (.group theirs 6))
     (.send-line connection
       f"(proof \"{(proof connection cookie "dialler" mine unproved)}\")"))
-  (.decode (.group theirs 3)))
+  (setv connection.packed (and packed (says-packed? theirs)))
+  (.decode (.group theirs 4)))
 
-(defn listen-handshake [connection role session cookie]
+(defn listen-handshake [connection role session cookie [packed True]]
   "As `dial-handshake`, for the end that listened."
-  (setv mine (hello role session))
   (with [deadline (handshaking connection)]
     (unless (secure-accepted connection deadline)
       (raise (Refusal NO-TLS)))
     (setv theirs (hear-hello connection deadline role)
           unproved (without-proof theirs))
-    (when (.group theirs 5)  ; a proof, before anything is there to prove
+    (when (.group theirs 6)  ; a proof, before anything is there to prove
       (raise (Garbage)))
+    (setv both (and packed (says-packed? theirs))
+          mine (hello role session both))
     (.send-line connection
       f"{(cut mine -1)} \"{(proof connection cookie "listener" unproved mine)}\")")
     (check-proof connection cookie "dialler" unproved mine
       (.group (hear connection deadline PROOF) 1)))
-  (.decode (.group theirs 3)))
+  (setv connection.packed both)
+  (.decode (.group theirs 4)))
 
 
-(defn hello [role session]
-  f"(dpfw {VERSION} {role} \"{session}\" \"{(secrets.token-hex 16)}\")")
+(defn hello [role session [packed True]]
+  f"(dpfw {VERSION} {role} \"{session}\" \"{(secrets.token-hex 16)}\"{(if packed f" {PACKED}" "")})")
+
+(defn says-packed? [hello]
+  (in PACKED (.split (.decode (.group hello 5)))))
 
 (defn without-proof [hello]
   "The line of a hello that was heard, less the listener's proof."
-  (setv [version role session nonce _] (.groups hello))
-  f"(dpfw {(.decode version)} {(.decode role)} \"{(.decode session)}\" \"{(.decode nonce)}\")")
+  (+ (.decode (.group hello 1)) ")"))
 
 (defn proof [connection cookie side dialled listened]
   (.hexdigest (hmac.new
@@ -111,7 +123,7 @@ proof, what comes from the other end meets no reader and no memory of ours."
 (defn hear-hello [connection deadline role]
   "Hear a hello that fits an end of this role."
   (setv heard (hear connection deadline HELLO)
-        [version their-role] (cut (.groups heard) 2))
+        [version their-role] (cut (.groups heard) 1 3))
   (when (!= (int version) VERSION)
     (raise (Refusal
       f"this end speaks dpfw {VERSION} and that one dpfw {(int version)}; install the same on both")))

@@ -9,6 +9,7 @@ hands, and owns every thread and socket that comes of it."
   socket
   threading
   weakref [WeakSet]
+  dpfw.data.codec [takes-packed?]
   dpfw.errors [HandshakeError]
   dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on silent? tune]
   dpfw.net.cookie [cookie]
@@ -48,6 +49,7 @@ hands, and owns every thread and socket that comes of it."
       self.joined joined
       self.session (new-session)
       self.frame-limit (frame-limit)
+      self.packed (takes-packed?)
       self.lock (threading.RLock)
       self.reactor (Reactor f"dpfw-{role}-reactor")
       self.threads (ThreadPool f"dpfw-{role}")
@@ -105,7 +107,7 @@ hands, and owns every thread and socket that comes of it."
     (setv secret (.secret self)
           connection (.own self (dial host port)))
     (try
-      #(connection (dial-handshake connection self.role self.session secret))
+      #(connection (dial-handshake connection self.role self.session secret self.packed))
       (except [BaseException]
         (.retire self connection)
         (raise))))
@@ -249,7 +251,7 @@ hands, and owns every thread and socket that comes of it."
     (.add-stranger self connection)
     (try
       (tune sock)
-      (setv session (listen-handshake connection self.role self.session (.secret self)))
+      (setv session (listen-handshake connection self.role self.session (.secret self) self.packed))
       (except [e HandshakeError]
         (.retire self connection)
         (log.warning "%s" e)

@@ -17,7 +17,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   dpfw.errors [WireError]
   dpfw.net.addresses [hung-up? peer-name]
   dpfw.net.frames [
-    DEFAULT-LIMIT HEADER check-partial-header checked-header frames-ahead header])
+    DEFAULT-LIMIT HEADER check-partial-header checked-header frames-ahead header]
+  dpfw.net.memory [new-memory])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -42,6 +43,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.sock sock
       self.limit limit
       self.binding b""    ; the TLS channel binding, empty without TLS
+      self.packed False   ; have both ends said that they take packed data?
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
       self.received b""   ; bytes that came and were not taken yet:
@@ -137,12 +139,11 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       n))
 
   (defn receive-payload [self]
-    "Take all that is left of the current payload, as bytes."
+    "Take all that is left of the current payload, as bytes, or as writable memory."
     (with [_ self.receiving]
       (when (<= self.left (- (len self.received) self.taken))
         (return (.take self self.left)))
-      (setv payload (bytearray self.left)
-            view (memoryview payload)
+      (setv view (new-memory self.left)
             at 0)
       (while self.left
         (if (< self.taken (len self.received))
@@ -154,7 +155,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
             (setv n (.recv-into self (cut view at None)))
             (-= self.left n)
             (+= at n))))
-      (bytes payload)))
+      view))
 
   (defn look-ahead [self kinds limit]
     "The kind and number of each frame of these kinds among what has come. Never
@@ -237,7 +238,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (setv [kind number _] self.header
               self.header None)
         (when self.pieces
-          (setv piece (.join b"" [#* self.pieces piece])
+          ; Writable, so that arrays can stay where they are.
+          (setv piece (.join (bytearray) [#* self.pieces piece])
                 self.pieces []))
         #(kind number piece))))
 
@@ -267,14 +269,21 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   (defn send [self kind number [payload b""]]
     "Send one frame, and wait for as long as that takes. ``payload`` is bytes, or a
     memoryview of bytes."
-    (.send-bytes self (header kind number payload) payload))
+    (.send-bytes self (header kind number (len payload)) payload))
+
+  (defn send-buffers [self kind number payload]
+    "The same with a payload that is a list of buffers."
+    (setv size (sum (map len payload)))
+    (if (< size CHUNK)
+      (.send self kind number (.join b"" payload))
+      (.send-bytes self (header kind number size) #* payload)))
 
   (defn send-line [self line]
     "Send one line of the handshake, a str without its line feed."
     (.send-bytes self (.encode line) b"\n"))
 
   (defn post [self frames [done None]]
-    "Send whole frames, a list of bytes, without waiting. Answers True if the system
+    "Send whole frames, a list of buffers, without waiting. Answers True if the system
     has all of them now. Else what it has not stays in the outbox, and ``done`` is
     called once, with whether the system has got it after all."
     (setv sent False)
@@ -316,14 +325,16 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
           (self.congested))
         (break))))
 
-  (defn send-bytes [self head body]
+  (defn send-bytes [self head body #* more]
     (setv calls [])
     (try
       (with [_ self.sending]
         (.empty-outbox self calls)
         (if (< (len body) CHUNK)
           (.sendall self.sock (+ head body))  ; one packet
-          (.send-both self head (memoryview body))))
+          (.send-both self head (memoryview body)))
+        (for [buffer more]
+          (.sendall self.sock buffer)))
       (except [BaseException]
         ; An unknown part of the frame is gone.
         (.abort self)

@@ -29,6 +29,7 @@ in number and in bytes; a remote that has no room is compiled each time."
   dpfw.serve.bounded [Bounded]
   dpfw.serve.holes [NOSY opaque-holes]
   dpfw.task.remote [CONTAINERS PREFIX filled hole-name parts plain?]
+  dpfw.data.packed [unpack]
   dpfw.data.sexp [read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -60,8 +61,8 @@ in number and in bytes; a remote that has no room is compiled each time."
           (get sys.modules MODULE-NAME) self.module))
 
   (defn procedure [self text [values #()]]
-    "The procedure that a remote evaluates to. ``values`` are the texts of the
-    data that belong in its holes.
+    "The procedure that a remote evaluates to. ``values`` are the data that belong
+    in its holes, each a text or packed.
 
     Raises what the evaluation does; `SyntaxError` when the text is not one form
     of Hy, and `NotProcedureError` when it yields no procedure of two ports."
@@ -189,12 +190,33 @@ in number and in bytes; a remote that has no room is compiled each time."
 ;; Values beside the text. A hole is a call of a source, which gives the value:
 ;; each evaluation of `[1 2]` makes a list.
 
-(defn source [text]
+(defn source [value]
+  (if (is (type value) str)
+    (text-source value)
+    (packed-source value)))
+
+(defn text-source [text]
   (setv value (read-datum text))
   (cond
     (not-in (get text 0) "[#{(") (fn [] value)
     (flat? value) (partial copy value)
     True (partial read-datum text)))
+
+(defn packed-source [data]
+  ; Read-only, so that arrays are copies of what is there.
+  (setv data (.toreadonly (memoryview data))
+        kept None)
+  (fn []
+    ; Here, since the time for reading a chunk of items counts.
+    (nonlocal kept)
+    (if (is-not kept None)
+      (copy kept)
+      (do
+        (setv value (unpack data))
+        (when (or (plain? [value]) (flat? value))
+          (setv kept value
+                value (copy value)))
+        value))))
 
 (defn flat? [x]
   "Is it a container of nothing but what cannot change?"

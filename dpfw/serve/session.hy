@@ -17,8 +17,8 @@ late, for one before it, and skipped; all else ends the session."
   os
   signal
   time [monotonic]
-  dpfw.errors [Interrupted]
-  dpfw.data.sexp [write-datum]
+  dpfw.data.codec [encode packed? size-of]
+  dpfw.errors [Interrupted WireError]
   dpfw.net.addresses [HANG-UP]
   dpfw.net.frames [LIMIT-ADVICE]
   dpfw.net.interrupt [Guard handling]
@@ -26,7 +26,8 @@ late, for one before it, and skipped; all else ends the session."
   dpfw.serve.exits [die end-fork]
   dpfw.serve.streams [Bell Shield SlaveInlet SlaveOutlet pass-over]
   dpfw.task.failure [describe]
-  dpfw.task.ports [LOOK-AHEAD make-ports])
+  dpfw.task.ports [LOOK-AHEAD make-ports]
+  dpfw.task.remote [values-of])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -87,11 +88,16 @@ late, for one before it, and skipped; all else ends the session."
       (and next (= kind "task"))
         (.run-task self number (.receive-payload self.connection))
       (and next (= kind "values") (is self.values None))
-        (setv self.values (.receive-payload self.connection))
+        (setv self.values (.admissible self (.receive-payload self.connection)))
       (= kind "kill")
         (die)
       True
         (pass-over self.connection kind number length self.number)))
+
+  (defn admissible [self values]
+    (when (and (packed? values) (not self.connection.packed))
+      (raise (WireError f"{self.connection.peer} sent packed data, which was not agreed upon")))
+    values)
 
   (defn heed-last-words [self]
     "An order to end holds also when it came with the end of the connection."
@@ -113,13 +119,13 @@ late, for one before it, and skipped; all else ends the session."
         (setv self.busy False)))
     (when self.stop
       (self.stop))
-    (.send self.connection kind number answer)
+    (.send-buffers self.connection kind number answer)
     (when (= kind "end")
       (setv self.answered True)))
 
   (defn outcome [self payload values]
     "Evaluate a remote and call it; returns the kind and the payload of the
-    frame that tells how it ended."
+    frame that tells how it ended, that as a list of buffers."
     (setv [i o] (make-ports
       self.inlet
       (SlaveOutlet self.connection self.number self.shield)))
@@ -131,18 +137,19 @@ late, for one before it, and skipped; all else ends the session."
           (end-fork e))
         (when self.stop
           (self.stop))  ; raises what ends the process
-        #("error" (describe e self.connection.limit)))
+        #("error" [(describe e self.connection.limit)]))
       (finally
         (close-quietly i o))))
 
   (defn perform [self payload values i o]
     (when self.master-gone
       (raise (Interrupted)))
-    (setv procedure (.procedure self.evaluator (.decode payload) (lines values))
+    (setv procedure (.procedure self.evaluator
+                      (str payload "utf-8") (if values (values-of values) []))
           result (procedure i o))
     (unless (= (os.getpid) self.process)
       (end-fork))
-    (setv answer (.encode (write-datum result)))
+    (setv answer (encode result self.connection.packed))
     (check-size answer self.connection.limit)
     (unless o.closed
       (.flush o))
@@ -226,15 +233,11 @@ late, for one before it, and skipped; all else ends the session."
       (.call-after self.reactor INSIST-EVERY self.insist))))
 
 
-(defn lines [payload]
-  (if payload
-    (.split (.decode payload) "\n")
-    []))
-
 (defn check-size [answer limit]
-  (when (> (len answer) limit)
+  (setv size (size-of answer))
+  (when (> size limit)
     (raise (OverflowError (+
-      f"the result takes {(len answer)} bytes as text and a frame at most {limit}. "
+      f"the result takes {size} bytes and a frame at most {limit}. "
       f"{LIMIT-ADVICE}, or send it by write-object")))))
 
 (defn close-quietly [i o]

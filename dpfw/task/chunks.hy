@@ -1,22 +1,18 @@
 "The slave's part of the calls over collections: a procedure, and a chunk of the
 items for it.
 
-Each writes what came of the chunk, as a list, and returns the seconds it took.
-When an item fails, its place in the chunk is written instead, as an int, and
-the error is raised."
+Each writes what came of the chunk, as a list, which may be packed, and returns the
+seconds it took. When an item fails, its place in the chunk is written instead, as an
+int on a line, and the error is raised."
 
 (import
-  array [array]
   functools [reduce]
   operator [length-hint]
   time [perf-counter]
+  dpfw.data.codec [encode]
+  dpfw.data.sexp [write-datum]
   dpfw.errors [Interrupted UnwritableError]
-  dpfw.task.ports [write]
-  dpfw.data.sexp [kind-of-all write-datum])
-
-(setv
-  WORTHWHILE 100  ; items, from which on an array is shorter
-  TYPECODES {int "q"  float "d"})
+  dpfw.task.ports [write])
 
 
 (defn map-chunk [f columns o]
@@ -33,7 +29,7 @@ the error is raised."
       (nonlocal place)
       (for [[place x] (enumerate items)]
         (f x))))
-    (write [] o))))
+    (write-all [] o))))
 
 (defn reduce-chunk [f columns o]
   "Write the one value that f makes of the items, in a list."
@@ -82,11 +78,15 @@ the error is raised."
 (defn write-results [results o [before 0]]
   "``before`` is the number of items before that of the first result."
   (try
-    (write (packed results) o)
+    (write-all results o)
     (except [e UnwritableError]
       (setv [place error] (first-unwritable results e))
       (write (+ before place) o)
       (raise error))))
+
+(defn write-all [results o]
+  (for [buffer (encode results o.raw.connection.packed)]
+    (.write o.buffer buffer)))
 
 (defn first-unwritable [items error]
   "The place of the first item that has no s-expression, and the error that
@@ -102,22 +102,3 @@ the error is raised."
   (setv start (perf-counter))
   (procedure)
   (- (perf-counter) start))
-
-
-;; Columns of numbers, as which they take a third of the time on their way
-
-(defn packed [xs]
-  "The same items, as an array where that is exact."
-  (setv typecode (when (and (is (type xs) list) (>= (len xs) WORTHWHILE))
-    (.get TYPECODES (kind-of-all xs))))
-  (if typecode
-    (try
-      (array typecode xs)
-      (except [OverflowError]
-        xs))
-    xs))
-
-(defn unpacked [xs]
-  (if (is (type xs) array)
-    (.tolist xs)
-    xs))

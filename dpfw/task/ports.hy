@@ -17,7 +17,8 @@ of the stream knows."
   re
   threading
   dpfw.data.sexp [read-datum write-datum]
-  dpfw.net.frames [MAX-DATA])
+  dpfw.net.frames [MAX-DATA]
+  dpfw.net.memory [new-memory])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -28,7 +29,6 @@ of the stream knows."
   LOOK-AHEAD (* 4 1024 1024)
   REACH (// LOOK-AHEAD 2)
   CLOSED "I/O operation on the closed port of a task"
-  LARGE (* 4 1024 1024)  ; bytes, from which on memory comes straight from the system
   OBJECT (re.compile r"\(object ([0-9]{1,18}(?: [0-9]{1,18})*)\)\n")
   LONGEST-OBJECT-HEADER 65536)  ; characters
 
@@ -347,7 +347,7 @@ of the stream knows."
 (defn read-exactly [file size]
   "Read so many bytes, into memory that is their only copy; returns a memoryview
   of it."
-  (setv view (memoryview (new-memory size))
+  (setv view (new-memory size)
         at 0)
   (while (< at size)
     (setv n (.readinto file (cut view at None)))
@@ -355,17 +355,3 @@ of the stream knows."
       (raise (EOFError f"the stream ended {(- size at)} bytes before the object did")))
     (+= at n))
   view)
-
-(defn new-memory [size]
-  "Writable memory of so many bytes."
-  (if (< size LARGE)
-    (bytearray size)
-    (do
-      ; A bytearray is filled with zeros by the system and then once more, page
-      ; by page, which takes twice as long as receiving into it.
-      (import mmap)
-      (setv memory (mmap.mmap -1 size :flags (| mmap.MAP-PRIVATE mmap.MAP-ANONYMOUS)))
-      (try
-        (.madvise memory mmap.MADV-HUGEPAGE)
-        (except [[AttributeError OSError]]))  ; not on this system, or not in its kernel
-      memory)))

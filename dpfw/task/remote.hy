@@ -10,27 +10,38 @@ data can be told from code, and need not be compiled::
 
 The text is the same for every x, so a slave compiles it once. It means what it
 would mean with the values in the places of these *holes*. Where a slave can
-have a call there instead, ``holes`` knows."
+have a call there instead, ``holes`` knows.
+
+The payload of the ``values`` frame has the texts of the values, in lines. If one of
+them is large, and so travels as packed data, it begins as those do; a list of lengths in
+bytes follows, and then the values, as text or packed::
+
+    0xFF [LENGTH ...] LF VALUE ..."
 
 (import
+  itertools [chain]
   re
   hy.models [Expression FString Keyword Object String]
-  dpfw.errors [UnwritableError]
+  dpfw.data.codec [packed? size-of takes-packed?]
   dpfw.data.forms [SOURCE form-text written]
+  dpfw.data.packed [MARK pack small? unpack]
+  dpfw.data.sexp [ATOMS datum-text read-datum write-datum]
   dpfw.data.tokens [MAX-DEPTH Misfit snippet]
-  dpfw.data.sexp [ATOMS datum-text read-datum write-datum])
+  dpfw.errors [DatumSyntaxError UnwritableError])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   PREFIX "value$"
   MANY 100  ; holes, as when a list is spliced in: it is faster to compile the data
+  LINE-FEED (re.compile b"\n")
   HOLE (re.compile r"\(value\$(0|[1-9][0-9]{0,8})\)")
   CONTAINERS [list tuple set dict]
   PLAIN (frozenset ATOMS))
 
 
 (defclass Remote []
-  "The text of a remote, and the texts of the values that go with it."
+  "The text of a remote, and the values that go with it: each a text, or packed, as
+  a list of buffers."
 
   (defn __init__ [self text [values #()]]
     (setv self.text text
@@ -43,7 +54,7 @@ have a call there instead, ``holes`` knows."
   Raises `UnwritableError` if it has no s-expression."
 
   (defn __init__ [self value]
-    (setv self.text (write-datum value))))
+    (setv self.value (as-value value))))
 
 
 (defn parts [container]
@@ -56,6 +67,15 @@ have a call there instead, ``holes`` knows."
   "Is nothing among these that holds something else?"
   (<= (set (map type xs)) PLAIN))
 
+
+(defn as-value [x]
+  "A value as it travels beside a remote."
+  (if (as-text? x)
+    (write-datum x)
+    (pack x)))
+
+(defn as-text? [x]
+  (or (small? x) (not (takes-packed?))))
 
 (defn hole-name [n]
   f"{PREFIX}{n}")
@@ -96,7 +116,7 @@ have a call there instead, ``holes`` knows."
   (Remote (form-text form 0 SOURCE)))
 
 (defclass Lifting [dict]
-  "How to write a form. The texts of its data are appended to ``beside``;
+  "How to write a form. Its data are appended to ``beside``, as values;
   ``mutable`` says whether lists or the like stand in it as code."
 
   (defn __init__ [self table]
@@ -121,12 +141,17 @@ have a call there instead, ``holes`` knows."
             (.extend left some))))))
   False)
 
-(defn beside [text forms]
-  (.append forms.beside text)
+(defn beside [value forms]
+  (.append forms.beside value)
   (hole (- (len forms.beside) 1)))
 
 (defn lifted [x depth forms]
-  (beside (datum-text x 1) forms))
+  (setv value None)
+  (unless (as-text? x)
+    (try
+      (setv value (pack x))
+      (except [UnwritableError])))  ; writing it will tell why, and where in the form
+  (beside (or value (datum-text x 1)) forms))
 
 (defn without-prefix [x depth forms]
   ; A string may say what it likes; only names are taken for holes.
@@ -147,13 +172,62 @@ have a call there instead, ``holes`` knows."
   #** SOURCE
   #** (dict.fromkeys [(type None) bool int float complex str bytes] lifted)
   #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
-  Datum (fn [x depth forms] (beside x.text forms))
+  Datum (fn [x depth forms] (beside x.value forms))
   ; Hy looks for the end of an f-string inside it: what is in there stays.
   FString (fn [x depth forms]
     (setv forms.mutable True)
     ((get SOURCE FString) x depth SOURCE))
   String without-prefix
   object lifted})
+
+
+;; The payload of a `values` frame
+
+(defn values-payload [values]
+  "Values, as a list of buffers."
+  (if (all (gfor  value values  (is (type value) str)))
+    [(.encode (.join "\n" values))]
+    (do
+      (setv values (lfor  value values  (if (is (type value) str) [(.encode value)] value))
+            head (+ MARK (.encode (write-datum (list (map size-of values))))))
+      ; So what stands at round places in the first value does so here.
+      [(+ head (* b" " (% (- -1 (len head)) 64)) b"\n") #* (chain.from-iterable values)])))
+
+(defn values-of [payload]
+  "The inverse: each value is a text, or bytes. Raises `DatumSyntaxError`."
+  (unless (packed? payload)
+    (return (.split (str payload "utf-8") "\n")))
+  (setv payload (memoryview payload)
+        line-feed (.search LINE-FEED payload)
+        values [])
+  (unless line-feed
+    (raise (DatumSyntaxError "the list of the values' lengths has no end")))
+  (setv at (.end line-feed))
+  (for [length (lengths (str (cut payload 1 at) "utf-8"))]
+    (.append values (value-from (cut payload at (+ at length))))
+    (+= at length))
+  (when (!= at (len payload))
+    (raise (DatumSyntaxError "the lengths of the values are not those of their bytes")))
+  values)
+
+(defn lengths [text]
+  (setv xs (read-datum text))
+  (unless (and (is (type xs) list) (all (gfor  x xs  (and (is (type x) int) (>= x 0)))))
+    (raise (DatumSyntaxError "the lengths of the values are no list of lengths")))
+  xs)
+
+(defn value-from [data]
+  (if (packed? data)
+    data
+    (str data "utf-8")))
+
+(defn as-texts [payload]
+  "The same payload, for an end that takes no packed data."
+  (if (packed? (get payload 0))
+    (values-payload (lfor
+      value (values-of (.join b"" payload))
+      (if (is (type value) str) value (write-datum (unpack value)))))
+    payload))
 
 
 ;; On the slave
@@ -169,6 +243,12 @@ have a call there instead, ``holes`` knows."
       (hole (.index left n))))
   #((.sub HOLE put text) (tuple (gfor  n left  (get values n)))))
 
+(defn datum [value]
+  "What a value denotes."
+  (if (is (type value) str)
+    (read-datum value)
+    (unpack value)))
+
 (defn quoted [x depth forms]
   (+ "'" (form-text x depth SOURCE)))
 
@@ -180,8 +260,8 @@ have a call there instead, ``holes`` knows."
 (defn literal [value]
   "What Hy reads as this value; its text will do only for some types."
   (try
-    (form-text (read-datum value) 0 LITERAL)
+    (form-text (datum value) 0 LITERAL)
     (except [Misfit]
       (raise (UnwritableError (+
-        f"{(snippet value)} stands where a macro or special form looks at it, and Hy has no "
+        f"{(snippet (write-datum (datum value)))} stands where a macro or special form looks at it, and Hy has no "
         "notation for it; give it a name first, in a (fn …), as in (setv x ~x)"))))))

@@ -19,7 +19,7 @@
   COOKIE b"the cookie of these tests"
   OTHER-COOKIE b"the cookie of somebody else"
   HELLO-LINE (re.compile
-    rb"\(dpfw 1 (?:master|slave) \"[0-9a-f]{32}\" \"[0-9a-f]{32}\"(?: \"[0-9a-f]{64}\")?\)")
+    rb"\(dpfw 1 (?:master|slave) \"[0-9a-f]{32}\" \"[0-9a-f]{32}\"(?: packed)?(?: \"[0-9a-f]{64}\")?\)")
   REFUSED-LINE (re.compile rb"\(refused \"[^\"\\\n]*\"\)"))
 
 
@@ -92,7 +92,7 @@
         dialled (dialling connection)
         theirs (.decode (line-from peer))
         mine (a-hello "slave"))
-  (assert (re.fullmatch r"\(dpfw 1 master \"[0-9a-f]{32}\" \"[0-9a-f]{32}\"\)" theirs) theirs)
+  (assert (re.fullmatch r"\(dpfw 1 master \"[0-9a-f]{32}\" \"[0-9a-f]{32}\" packed\)" theirs) theirs)
   (send-line peer f"{(cut mine -1)} \"{(prove "listener" theirs mine)}\")")
   (holds (line-from peer) (.encode f"(proof \"{(prove "dialler" theirs mine)}\")"))
   (holds (outcome dialled) (* "5" 32)))
@@ -134,7 +134,7 @@
   (holds (outcome listened) (* "5" 32)))
 
 (defn test-nonces-and-sessions-are-never-the-same []
-  (setv hellos (lfor  _ (range 100)  (dpfw.net.handshake.hello "slave" "x")))
+  (setv hellos (lfor  _ (range 100)  (dpfw.net.handshake.hello "slave" "x" True)))
   (holds (len (set hellos)) 100)
   (setv sessions (lfor  _ (range 100)  (new-session)))
   (holds (len (set sessions)) 100)

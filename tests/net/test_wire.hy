@@ -32,7 +32,7 @@ else comes is refused before it costs anything."
   (setv [kind number length] (.receive-header connection)
         payload (.receive-payload connection))
   (holds (len payload) length)
-  #(kind number payload))
+  #(kind number (bytes payload)))
 
 (defn receive-pieces [connection size]
   "Receive one frame by `receive-into`, in pieces of at most ``size`` bytes."

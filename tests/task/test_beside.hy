@@ -21,7 +21,8 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   dpfw.data.forms [write-remote]
   dpfw.serve.holes [opaque-holes]
   dpfw.task.ports [read read-result write]
-  dpfw.task.remote [Datum as-remote holds-code?]
+  dpfw.task.remote [Datum as-remote holds-code? values-of values-payload]
+  dpfw.data.packed [unpack]
   dpfw.data.sexp [read-datum register-type]
   tests.processes [WAIT error-of launched run-task slave-server])
 (eval-when-compile (require hyrule.control [unless]))
@@ -43,10 +44,16 @@ The first half asks the `Evaluator` itself, the second half real slaves."
     (.procedure e (write-remote form)))
   e)
 
+(defn as-received [remote]
+  "The values of a remote, as its slave has them."
+  (if remote.values
+    (values-of (.join b"" (values-payload remote.values)))
+    []))
+
 (defn lifted [e form]
   "The procedure of a remote whose data are beside it."
   (setv remote (as-remote form))
-  (.procedure e remote.text remote.values))
+  (.procedure e remote.text (as-received remote)))
 
 (defn literal [e form]
   "The procedure of a remote whose data are in its text."
@@ -391,7 +398,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   (setv x [1]
         remote (as-remote `(fn [i o] ~x)))
   (.append x 2)
-  (assert (= ((.procedure (evaluator) remote.text remote.values) None None) [1])))
+  (assert (= ((.procedure (evaluator) remote.text (as-received remote)) None None) [1])))
 
 
 (defn [(pytest.mark.parametrize "body" [
@@ -523,7 +530,8 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   (assert (in "values" (str error)) (str error))
   (assert (in "DPFW_FRAME_LIMIT" (str error)) (str error))
   ; Just below it, and several together beyond it.
-  (assert (= (run-task master `(fn [i o] (len ~(* "x" (- LIMIT 2))))) (- LIMIT 2)))
+  (setv below (- LIMIT 1000))  ; which leaves room for the lengths, and the plan
+  (assert (= (run-task master `(fn [i o] (len ~(* "x" below)))) below))
   (setv half (* "x" (// LIMIT 2)))
   (assert (isinstance (error-of master.make-task `(fn [i o] (len [~half ~half])) read-result) OverflowError))
   ; The slave is idle: nothing of all that was sent.
@@ -641,12 +649,26 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 (defn test-flat-data-is-read-once [monkeypatch]
   (setv e (evaluator)
         reads [])
-  (.setattr monkeypatch "dpfw.serve.evaluator.read_datum" (fn [text]
-    (.append reads text)
-    (read-datum text)))
-  (setv procedure (lifted e `(fn [i o] (sum (gfor  n (range 3000)  (in n ~(set (range 1000))))))))
-  (assert (= (procedure None None) 1000))
-  (assert (= (len reads) 1)))
+  (for [[name read] [["read_datum" read-datum] ["unpack" unpack]]]
+    (.setattr monkeypatch f"dpfw.serve.evaluator.{name}" (fn [data [read read]]
+      (.append reads data)
+      (read data))))
+  ; Small ones as text, others packed.
+  (for [[n size] (enumerate [10 1000] 1)]
+    (setv procedure (lifted e `(fn [i o] (sum (gfor  n (range 3000)  (in n ~(set (range size))))))))
+    (assert (= (procedure None None) size))
+    (assert (= (len reads) n))))
+
+(defn test-packed-data-is-new-at-each-evaluation []
+  (setv rows (lfor  n (range 100)  [n (str n)])
+        procedure (lifted (evaluator) `(fn [i o]
+          (setv all [])
+          (for [_ (range 3)]
+            (for [some [~rows ~(list (range 1000))]]
+              (.append all (get some 0))
+              (.clear some)))
+          all)))
+  (assert (= (procedure None None) (* [[0 "0"] 0] 3))))
 
 
 (defn test-a-string-may-say-what-holes-are-called [both]

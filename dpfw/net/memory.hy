@@ -1,0 +1,20 @@
+"Memory to receive into."
+
+(setv LARGE (* 4 1024 1024))  ; bytes, from which on memory comes straight from the system
+
+
+(defn new-memory [size]
+  "A writable memoryview of so many bytes, which is all that refers to them."
+  (if (< size LARGE)
+    (memoryview (bytearray size))
+    (memoryview (pages size))))
+
+(defn pages [size]
+  ; A bytearray is filled with zeros by the system and then once more, page
+  ; by page, which takes twice as long as receiving into it.
+  (import mmap)
+  (setv memory (mmap.mmap -1 size :flags (| mmap.MAP-PRIVATE mmap.MAP-ANONYMOUS)))
+  (try
+    (.madvise memory mmap.MADV-HUGEPAGE)
+    (except [[AttributeError OSError]]))  ; not on this system, or not in its kernel
+  memory)
