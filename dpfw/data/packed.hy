@@ -23,6 +23,7 @@ Whatever one form takes, the other takes, and both denote the same value."
     ALIGNMENT ARRAYS FROM-COLUMN TO-COLUMN aligned write-mixed write-tagged]
   dpfw.data.columns [Column same-count write-constants write-texts]
   dpfw.data.forms [DATUM check-depth]
+  dpfw.data.garbage [no-collection]
   dpfw.data.sexp [ATOMS find-writer read-datum write-datum]
   dpfw.data.standard-types [BY-TAG kind-of-all only]
   dpfw.data.tokens [MAX-DEPTH Misfit Misread snippet])
@@ -45,7 +46,8 @@ Whatever one form takes, the other takes, and both denote the same value."
   ; have been met, and some twice in a column.
   MANY-COLUMNS 1000
   MANY-VALUES 200,000
-  ; Bytes, from which on a buffer is worth to be handed on without copying it.
+  ; Bytes, from which on a buffer is worth to be handed on without copying it, and
+  ; what is made of them so many objects that a look for cycles among them takes time.
   LARGE 65,536)
 
 
@@ -219,9 +221,16 @@ Whatever one form takes, the other takes, and both denote the same value."
   ``data`` is a bytes-like object. If it can be written to, arrays of NumPy lie in
   it. Raises `DatumSyntaxError` if it is anything but one packed datum."
   (setv data (.cast (memoryview data) "B")
-        values [])
+        columns (read-plan data))
+  (if (< (len data) LARGE)
+    (values-of columns)
+    (with [_ (no-collection)]
+      (values-of columns))))
+
+(defn values-of [columns]
+  (setv values [])
   ; A column's parts stand behind it, so from the last one on there is no recursion.
-  (for [column (reversed (read-plan data))]
+  (for [column (reversed columns)]
     (setv children (lfor  _ (range column.width)  (.pop values))
           [read #* _] (get FROM-COLUMN column.kind))
     (try

@@ -333,6 +333,115 @@
   (assert (.startswith (line-from peer) b"(refused \"this port")))
 
 
+;; * Packed data
+
+(defn packing [dialler listener roles dials listens]
+  "Shake hands, where the dialler and the listener say whether they take packed data."
+  (for [future [(begin dial-handshake dialler (get roles 0) (new-session) COOKIE dials)
+                (begin listen-handshake listener (get roles 1) (new-session) COOKIE listens)]]
+    (outcome future)))
+
+(defn hello-with [role words]
+  (+ (cut (a-hello role) -1) words ")"))
+
+(defn answered [peer mine]
+  "The rest of a handshake by hand with a listener; returns what it said."
+  (send-line peer mine)
+  (setv theirs (unproved (line-from peer)))
+  (send-line peer f"(proof \"{(prove "dialler" mine theirs)}\")")
+  theirs)
+
+(defn [(pytest.mark.parametrize "roles" [["master" "slave"] ["slave" "master"]])
+       (pytest.mark.parametrize "dials" [True False])
+       (pytest.mark.parametrize "listens" [True False])]
+      test-data-are-packed-where-both-ends-say-so [pair roles dials listens]
+  (packing #* pair roles dials listens)
+  (holds (lfor  end pair  end.packed) (* [(and dials listens)] 2)))
+
+(defn test-data-are-packed-only-after-a-handshake-that-went-well [pair]
+  (for [future (shake #* pair :cookies [COOKIE OTHER-COOKIE])]
+    (refusal future "the cookies differ"))
+  (holds (lfor  end pair  end.packed) [False False]))
+
+(defn [(pytest.mark.parametrize #("words" "packed") [
+        #("" False) #(" packed" True) #(" pack" False) #(" packedx" False) #(" unpacked" False)
+        #(" other packed" True) #(" packed other" True) #(" packed packed" True)
+        #(" a b c d e f g packed" True) #(" abcdefghijklmnop packed" True)])]
+      test-words-that-an-end-does-not-know-it-passes-over [words packed]
+  (with [[connection peer] (facing)]
+    (setv listened (listening connection)
+          theirs (answered peer (hello-with "master" words)))
+    (outcome listened)
+    (holds connection.packed packed)
+    ; It says no more than that.
+    (assert (.endswith theirs (if packed "\" packed)" "\")")) theirs))
+  (with [[connection peer] (facing)]
+    (setv dialled (dialling connection)
+          theirs (.decode (line-from peer))
+          mine (hello-with "slave" words))
+    (send-line peer f"{(cut mine -1)} \"{(prove "listener" theirs mine)}\")")
+    (outcome dialled)
+    (holds connection.packed packed)))
+
+(defn [(pytest.mark.parametrize "side" [listening dialling])
+       (pytest.mark.parametrize "words" [
+         " abcdefghijklmnopq" " a b c d e f g h packed" " " "  packed" " packed " " Packed" " packed2"
+         " pack-ed" " \"packed\"" "\tpacked" " p\u00e4cked" "packed" " packed\r" " (packed)" " packed\0"
+         (* " abcdefghijklmnop" 8 4)])]
+      test-words-of-another-form-are-refused [stranger side words]
+  (setv [connection peer] stranger
+        future (side connection))
+  (when (is side dialling)
+    (line-from peer))
+  (send-line peer (hello-with (if (is side dialling) "slave" "master") words))
+  (failure future "this port speaks dpfw 1, and that was something else")
+  (assert (.startswith (line-from peer) b"(refused \"this port"))
+  (assert (not connection.packed)))
+
+(defn [(pytest.mark.parametrize "words" ["" " other"])]
+      test-a-listener-does-not-say-what-the-dialler-did-not [stranger words]
+  (setv [connection peer] stranger
+        listened (listening connection)
+        theirs (answered peer (hello-with "master" words)))
+  (outcome listened)
+  (assert (re.fullmatch r"\(dpfw 1 slave \"[0-9a-f]{32}\" \"[0-9a-f]{32}\"\)" theirs) theirs)
+  (assert (not connection.packed)))
+
+(defn test-a-dialler-does-not-believe-a-listener-that-says-it-first [stranger]
+  (setv [connection peer] stranger
+        dialled (begin dial-handshake connection "master" (new-session) COOKIE False)
+        theirs (.decode (line-from peer))
+        mine (hello-with "slave" " packed"))
+  (assert (re.fullmatch r"\(dpfw 1 master \"[0-9a-f]{32}\" \"[0-9a-f]{32}\"\)" theirs) theirs)
+  (send-line peer f"{(cut mine -1)} \"{(prove "listener" theirs mine)}\")")
+  (outcome dialled)
+  (assert (not connection.packed)))
+
+(defn dropped [line] (.replace line " packed" ""))
+(defn added [line] (re.sub r"^(\(dpfw 1 [a-z]+ \"\w+\" \"\w+\")" r"\1 packed" line))
+(defn same [line] line)
+
+(defn [(pytest.mark.parametrize #("dials" "listens" "first" "second") [
+        #(True True dropped same) #(True True same dropped) #(True True dropped added)
+        #(True True (fn [line] (.replace line "packed" "other")) same)
+        #(True True (fn [line] (.replace line "packed" "packed other")) same)
+        #(True False same added) #(False True added same) #(False True added dropped)
+        #(False False added added) #(False False same added)])]
+      test-who-changes-the-words-on-their-way-is-found-out [dials listens first second]
+  (with [[dialler one] (facing)  [listener other] (facing)]
+    (setv dialled (begin dial-handshake dialler "master" (new-session) COOKIE dials)
+          listened (begin listen-handshake listener "slave" (new-session) COOKIE listens))
+    (for [[source sink change] [[one other first] [other one second]]]
+      (setv line (.decode (line-from source))
+            changed (change line))
+      (send-line sink changed))
+    ; The dialler's refusal, which comes in the place of its proof.
+    (send-line other (.decode (line-from one)))
+    (refusal dialled "the cookies differ")
+    (refusal listened "the cookies differ")
+    (holds [dialler.packed listener.packed] [False False])))
+
+
 ;; * Who says nothing
 
 (defn too-slow [future connection peer]
