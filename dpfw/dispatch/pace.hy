@@ -1,8 +1,8 @@
 "How many items a chunk has, by what those before it took.
 
 A chunk should take long enough that the way to the slave and back is nothing
-beside it, and be short enough that the slaves end together. The first has one
-item, since nobody knows what an item costs."
+beside it, and be short enough that the slaves end together. The first are so small
+a part of all items that it does not matter what they cost, which nobody knows."
 
 (import
   math [ceil])
@@ -12,6 +12,9 @@ item, since nobody knows what an item costs."
   TARGET 0.05     ; seconds that a chunk should take on a slave
   LEAST 0.002     ; seconds that are long beside a round trip
   GROWTH 16       ; a chunk has at most so many times the items of one that was done
+  FIRST 500       ; the first chunk is such a part of a slave's share of the items,
+  MOST-FIRST 2000 ; but no longer
+  CLEARLY 4       ; so many times as many items as before tell better what one costs
   SHARES 4        ; so many more chunks of this size could each slave still have
   SHORTEST 1e-8)  ; seconds for an item, where the clock shows none
 
@@ -33,8 +36,11 @@ item, since nobody knows what an item costs."
     "Of the next chunk, when so many items are taken already."
     (cond
       self.fixed self.fixed
-      (is self.cost None) 1
+      (is self.cost None) (.first self slaves)
       True (min (.wanted self taken slaves) (* GROWTH self.largest))))
+
+  (defn first [self slaves]
+    (max 1 (min MOST-FIRST (// (or self.total 0) (* FIRST slaves)))))
 
   (defn wanted [self taken slaves]
     (setv n (/ TARGET self.cost))
@@ -47,5 +53,5 @@ item, since nobody knows what an item costs."
   (defn note [self items seconds]
     "A chunk of so many items took so long."
     (setv cost (max (/ seconds items) SHORTEST)
-          self.cost (if (is self.cost None) cost (/ (+ self.cost cost) 2))
+          self.cost (if (>= items (* CLEARLY self.largest)) cost (/ (+ self.cost cost) 2))
           self.largest (max self.largest items))))

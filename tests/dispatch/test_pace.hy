@@ -4,9 +4,10 @@ are given such chunks end together."
 (import
   heapq [heappop heappush]
   random
+  sys
   pytest
   hypothesis [given strategies :as st]
-  dpfw.dispatch.pace [GROWTH LEAST Pace SHARES SHORTEST TARGET]
+  dpfw.dispatch.pace [GROWTH LEAST MOST-FIRST Pace SHARES SHORTEST TARGET]
   tests.helpers [holds message])
 (require hyrule.control [unless])
 
@@ -18,9 +19,19 @@ are given such chunks end together."
 
 ;; * Sizes
 
-(defn test-the-first-chunk-has-one-item []
-  (for [total [None 0 1 1000]]
-    (holds (.size (Pace None total) 0 2) 1)))
+(defn test-the-first-chunk-is-a-small-part []
+  (for [total [None 0 1 999 1999]]
+    (holds (.size (Pace None total) 0 2) 1))
+  (holds (.size (Pace None 2000) 0 2) 2)
+  (holds (.size (Pace None 1,000,000) 0 4) 500)
+  (holds (.size (Pace None sys.maxsize) 0 4) MOST-FIRST))
+
+(defn test-many-more-items-tell-better []
+  (setv pace (told (Pace) 1e-3 10))
+  (.note pace 39 (* 39 1e-5))
+  (holds pace.cost (/ (+ 1e-3 1e-5) 2))
+  (.note pace 200 (* 200 1e-6))
+  (holds pace.cost (/ (* 200 1e-6) 200)))
 
 (defn test-a-chunk-takes-the-time-that-it-should []
   (for [cost [1e-6 1e-5 1e-4 1e-3 0.01]]
@@ -85,7 +96,7 @@ are given such chunks end together."
   (for [[seconds slaves others] notes]
     (setv n (.size pace taken slaves))
     (assert (and (is (type n) int) (>= n 1)) n)
-    (assert (<= n (max 1 (* GROWTH largest))) [n largest])
+    (assert (<= n (if largest (* GROWTH largest) (.first pace slaves))) [n largest])
     ; What is taken may be more than the total: a list may grow.
     (+= taken n)
     (.note pace n seconds)
