@@ -41,7 +41,9 @@ items of any size."
   SCALAR-TYPES [
     "bool_" "int8" "int16" "int32" "int64" "uint8" "uint16" "uint32" "uint64"
     "longlong" "ulonglong" "float16" "float32" "float64" "complex64" "complex128"
-    #* MEASURED-TYPES])
+    #* MEASURED-TYPES]
+  ; Scalars of one of these types have all one dtype.
+  ALIKE (frozenset (- (set SCALAR-TYPES) (set MEASURED-TYPES))))
 
 
 (defn numpy []
@@ -223,6 +225,21 @@ items of any size."
 (defn read-scalar [cls item]
   ; By its name, as it may be what stood for the class before NumPy was there.
   (get (array-of (.dtype (numpy) (getattr (numpy) cls.__name__)) [item]) 0))
+
+;; Many of them, for packed data
+
+(defn array-of-scalars [name xs]
+  "Scalars of the type of this name, as an array."
+  (.array (numpy) xs :dtype (getattr (numpy) name)))
+
+(defn scalars-of [name x]
+  "The inverse: a list. Raises `ValueError` or `TypeError`."
+  (setv cls (getattr (numpy) name)
+        dtype (.dtype (numpy) cls))
+  (unless (and (is (type x) (. (numpy) ndarray)) (= x.dtype dtype) (= x.ndim 1))
+    (raise (ValueError f"these are no scalars of type {name}")))
+  ; Of two dtypes that are equal, each has scalars of its own.
+  (list (.view x dtype)))
 
 (defn write-measured [x]
   ; In the order of bytes of the machine it is on.

@@ -5,7 +5,7 @@ here, and `TO-COLUMN` and `FROM-COLUMN` list all. ``columns`` says what the func
   itertools [starmap]
   operator [countOf]
   hy.models [Keyword]
-  dpfw.data.arrays [array-buffer array-from array-shape]
+  dpfw.data.arrays [ALIKE array-buffer array-from array-of-scalars array-shape scalars-of]
   dpfw.data.columns [
     ENDS INTS ended-reader number-reader numbers read-bytearrays read-bytes read-complexes
     read-constants read-keywords read-strings read-texts same-count write-bytes
@@ -34,6 +34,7 @@ here, and `TO-COLUMN` and `FROM-COLUMN` list all. ``columns`` says what the func
     (cond
       (is tag None) (raise (Misfit "this type is not registered"))
       (in tag ARRAYS) (write-arrays tag xs)
+      (in tag ALIKE) (write-scalars tag xs)
       True #(["tagged" tag] [] [(list (map arguments (map writer xs)))]))
     (except [Misfit]
       (raise))
@@ -111,6 +112,18 @@ here, and `TO-COLUMN` and `FROM-COLUMN` list all. ``columns`` says what the func
   "memoryview" #(array-shape array-buffer array-from)})
 
 
+;; NumPy's scalars, as the items of an array
+
+(defn write-scalars [tag xs]
+  #(["scalar" tag] [] [[(array-of-scalars tag xs)]]))
+
+(defn read-scalars [column arrays]
+  (setv [tag] column.more)
+  (unless (in tag ALIKE)
+    (raise (Misread f"{(snippet tag)} is no tag of a scalar")))
+  (scalars-of tag (get arrays 0)))
+
+
 ;; A mix of types
 
 (defn write-mixed [xs]
@@ -167,4 +180,5 @@ here, and `TO-COLUMN` and `FROM-COLUMN` list all. ``columns`` says what the func
   "record" #(read-records count-keys 1)
   "tagged" #(read-tagged (fn [tag] (only str tag) 1) 0)
   "array" #(read-arrays (fn [tag] (only str tag) 2) 0)
+  "scalar" #(read-scalars (fn [tag] (only str tag) 1) 0)
   "mixed" #(read-mixed (fn [n] n) 0)})

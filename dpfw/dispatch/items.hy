@@ -1,15 +1,17 @@
 "The items of the calls over collections, taken in chunks, as columns: one list,
 or slice, of each collection.
 
-What can be sliced is. Anything else is read no further than the chunk goes, and
-no longer than somebody waits."
+What can be sliced is, and so stays a list, or an array. Anything else is read no
+further than the chunk goes, and no longer than somebody waits."
 
 (import
   sys
   time [perf-counter])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv SLICED [list tuple range])
+(setv
+  SLICED [list tuple range]
+  NUMBERS "biufcmM")  ; kinds of dtypes whose arrays are data
 
 
 (defclass Items []
@@ -18,7 +20,7 @@ no longer than somebody waits."
   then gives what there is."
 
   (defn __init__ [self collections patience]
-    (setv self.more (if (all (gfor  c collections  (in (type c) SLICED)))
+    (setv self.more (if (all (map sliced? collections))
             (slices collections)
             (pieces collections patience))
           self.back []))  ; columns that were taken, the next ones last
@@ -26,7 +28,7 @@ no longer than somebody waits."
   (defn take [self n]
     "The next columns, of at most ``n`` items; None at the end."
     (setv columns (if self.back (.pop self.back) (.more self n)))
-    (when (and columns (get columns 0))
+    (when (and columns (len (get columns 0)))
       (.shortened self columns n)))
 
   (defn shortened [self columns n]
@@ -36,6 +38,16 @@ no longer than somebody waits."
       (do
         (.append self.back (lfor  column columns  (cut column n None)))
         (lfor  column columns  (cut column n))))))
+
+(defn sliced? [c]
+  (or (in (type c) SLICED) (array? c)))
+
+(defn array? [c]
+  "Is it an array of NumPy's that is data?"
+  (setv cls (type c))
+  (and (= #(cls.__module__ cls.__name__) #("numpy" "ndarray"))
+       c.ndim
+       (in c.dtype.kind NUMBERS)))
 
 (defn slices [collections]
   "A function that gives the next n items of what can be sliced, such as a range."

@@ -13,7 +13,8 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
   sys
   hypothesis [given settings strategies :as st]
   pytest
-  dpfw.data.arrays [array-buffer array-from array-shape]
+  dpfw.data.arrays [ALIKE array-buffer array-from array-shape]
+  dpfw.data.packed [pack unpack]
   dpfw.data.sexp [read-datum register-type write-datum]
   dpfw.data.tokens [Misfit]
   dpfw.errors [DatumSyntaxError UnwritableError]
@@ -485,3 +486,38 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
     "import pickle; pickle.loads(pickle.dumps(print))"
     "read_datum(write_datum([numpy.arange(3), numpy.float32(1), memoryview(b'ab')]))"))
   (assert (= told ["pickle.find_class"]) told))
+
+
+;; * Many scalars, packed
+
+(defn packed [x]
+  (.join b"" (pack x)))
+
+(defn [(pytest.mark.parametrize "name" (sorted ALIKE))] test-scalars-of-one-type-are-packed-as-an-array [name]
+  (setv cls (getattr np name)
+        xs (lfor  n (range 200)  (cls (% n 2)))
+        got (unpack (packed xs)))
+  (assert (= (set (map type got)) #{cls}))
+  (assert (= got xs))
+  (assert (in b"\"scalar\"" (packed xs))))
+
+(defn test-dates-of-several-units-keep-them []
+  (setv xs (lfor  n (range 200)  ((get [np.datetime64 np.timedelta64] (% n 2)) n (get UNITS (% n 7))))
+        got (unpack (packed xs)))
+  (assert (= (list (map repr got)) (list (map repr xs)))))
+
+(defn test-scalars-keep-every-bit []
+  (setv x (.view (np.array (list (range 0x7ff8000000000001 0x7ff8000000000065))) "f8")
+        got (unpack (packed (list x))))
+  (assert (= (.tobytes (np.array got)) (.tobytes x))))
+
+(defn [(pytest.mark.parametrize "right" ["\"float64\"" "[\"<f8\" [100] \"C\"]" "\"scalar\" 100"])
+       (pytest.mark.parametrize "wrong" ["\"float32\"" "\"object\"" "\"datetime64\"" "\"array\""
+         "[\"<f4\" [200] \"C\"]" "[\"<f8\" [10 10] \"C\"]" "[\"<f8\" [99] \"C\"]"
+         "\"scalar\" 101" "\"scalar\" 0" "\"scalar\" 1000000000000"])]
+      test-what-are-no-scalars-is-refused [right wrong]
+  (setv good (packed (list (np.zeros 100)))
+        bad (.replace good (.encode right) (.encode wrong)))
+  (assert (!= good bad) good)
+  (with [(pytest.raises DatumSyntaxError)]
+    (unpack bad)))

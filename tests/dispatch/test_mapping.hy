@@ -138,6 +138,20 @@ and how much of the items they have in hand."
       [[(range 200) (list (range 150))] (lfor  n (range 150)  #(n n))]]]
     (exactly (.map master '(fn [#* xs] xs) #* columns) wanted)))
 
+(defn test-an-array-is-a-collection-of-its-items [master]
+  (setv np (pytest.importorskip "numpy" :reason "NumPy is not installed"))
+  (for [[f items] [['(fn [x] (* 2 x)) (/ (np.arange 1000) 4)]
+                   ['(fn [row] (float (.sum row))) (.reshape (np.arange 600) [200 3])]
+                   ['(fn [x] x) (np.array ["2024-02-29" "2025-01-01"] :dtype "M8[D]")]]]
+    (setv got (.map master f items)
+          wanted (lfor  x items  ((hy.eval f) x)))
+    (holds (list (map repr got)) (list (map repr wanted))))
+  (exactly (.map master '(fn [a b] (int (+ a b))) (np.arange 5) [1 2 3]) [1 3 5])
+  (exactly (.map master 'int (np.zeros 0)) [])
+  (with [e (pytest.raises UnwritableError)]
+    (.map master '(fn [x] x) (np.array [print] :dtype object)))
+  (message e "item 0"))
+
 (defn test-several-collections-are-read-as-zip-reads-them [master]
   ; What stands behind the end of the shortest is not asked for.
   (exactly (.map master '(fn [a b] a) [1 2] (failing [1 2] (ValueError "too far"))) [1 2])
