@@ -20,7 +20,7 @@ writes them into docs/ as well."
   bench.report [LEGEND machine plain-block])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv PACKAGES ["hy" "execnet" "rpyc" "distributed" "numpy"])
+(setv PACKAGES ["hy" "execnet" "rpyc" "distributed" "joblib" "numpy"])
 
 
 (defn main [[arguments None]]

@@ -33,8 +33,8 @@
 
 (defn bulk [rounds]
   (with [master (launched 1)
-         send (bare-socket True)
-         send-again (bare-socket False)]
+         send (bare-socket bytearray)
+         send-again (bare-socket)]
 
     (defn run [remote [local read-result]]
       (force (.make-task master remote local)))
@@ -60,37 +60,37 @@
     (figure f"a NumPy array of {(// SIZE 1,000,000)} MB as an object" "B/s"
       (interleaved {
         "dpfw, master to slave" (rate to-slave SIZE SIZE)
-        "bare socket, into new memory" (rate (fn [] (send array)) SIZE SIZE)
+        "bare socket, into a new bytearray" (rate (fn [] (send array)) SIZE SIZE)
         "bare socket, into the same again" (rate (fn [] (send-again array)) SIZE SIZE)
         "dpfw, slave to master" (rate to-master SIZE SIZE)}
         rounds)
       {"bare socket, into the same again" 0.7}
       [(quantity "growth of the slave's peak memory, in arrays" (/ growth SIZE) "×" 1.1)]
       :bound "at least"
-      :note (+ "One bare socket's receiver makes a bytearray for each turn, as dpfw's does; the "
-        "other's has one for all, which nobody could keep. Nothing is encrypted, as never within "
-        "a machine."))))
+      :note (+ "One bare socket's receiver makes a bytearray for each turn; the other's has one for "
+        "all, which nobody could keep. Nothing is encrypted, as never within a machine."))))
 
 
-(defn [contextmanager] bare-socket [anew]
-  "Gives a function that sends memory and waits until all has been received, into
-  new memory each time or not."
-  (with [pipe (helper receive-all anew)
+(defn [contextmanager] bare-socket [[make None]]
+  "Gives a function that sends memory and waits until all has been received: into
+  what the importable function ``make`` makes of a size each time, or always into
+  the same."
+  (with [pipe (helper receive-all make)
          sock (socket.create-connection #("127.0.0.1" (.recv pipe)))]
     (yield (fn [memory]
       (.sendall sock memory)
       (int.from-bytes (.recv sock 8) "big")))))
 
-(defn receive-all [pipe anew]
+(defn receive-all [pipe make]
   (with [listener (socket.create-server #("127.0.0.1" 0))]
     (.send pipe (get (.getsockname listener) 1))
     (setv [sock _] (.accept listener))
     (with [_ sock]
       (setv memory (bytearray SIZE))
       (while (.recv sock 1 socket.MSG-PEEK)  ; something comes
-        (when anew
+        (when make
           (setv memory None  ; never two of them
-                memory (bytearray SIZE)))
+                memory (make SIZE)))
         (receive sock memory)
         (.sendall sock (.to-bytes SIZE 8 "big"))))))
 

@@ -6,6 +6,7 @@ contender has its turn, so what the machine does meanwhile befalls all alike."
 
 (import
   gc
+  operator [eq]
   time [perf-counter])
 
 
@@ -19,17 +20,18 @@ contender has its turn, so what the machine does meanwhile befalls all alike."
     (check got want)
     (/ seconds n)))
 
-(defn rate [run want n]
-  "A turn of one call that does n things; things in a second."
+(defn rate [run want n [same eq]]
+  "A turn of one call that does n things; things in a second. ``same`` says whether
+  what it returns is what it should be."
   (fn []
     (setv start (perf-counter)
           got (run)
           seconds (- (perf-counter) start))
-    (check got want)
+    (check got want same)
     (/ n seconds)))
 
-(defn check [got want]
-  (when (!= got want)
+(defn check [got want [same eq]]
+  (when (not (same got want))
     (raise (ValueError "a contender's result is wrong"))))
 
 

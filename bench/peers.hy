@@ -14,6 +14,20 @@
 (defn pool []
   (.Pool SPAWN WORKERS))
 
+(defn [contextmanager] loky []
+  "Of joblib. Gives what returns the list of ``(f argument …)`` for each sequence of
+  arguments."
+  (import
+    joblib [Parallel delayed]
+    joblib.externals.loky [get-reusable-executor])
+  (try
+    (with [parallel (Parallel :n-jobs WORKERS :backend "loky")]
+      (yield (fn [f calls]
+        (parallel (gfor  arguments calls  ((delayed f) #* arguments))))))
+    (finally
+      ; Else its processes stay, in case that somebody needs them.
+      (.shutdown (get-reusable-executor)))))
+
 (defn [contextmanager] gateway []
   "Of execnet."
   (import execnet)

@@ -5,6 +5,7 @@
   contextlib [contextmanager]
   multiprocessing
   os
+  resource
   subprocess
   sys
   dpfw.master [Master]
@@ -50,3 +51,8 @@
 (defn resident-memory [pid]
   "Of a process, in bytes."
   (* 1024 (int (subprocess.check-output ["ps" "-o" "rss=" "-p" (str pid)]))))
+
+(defn peak-memory []
+  "The most that this process had resident, in bytes."
+  (* (. (resource.getrusage resource.RUSAGE-SELF) ru-maxrss)
+     (if (= sys.platform "darwin") 1 1024)))

@@ -9,6 +9,7 @@
     "the median over the rounds.")
   SCALES {
     "s" [#(1 "s") #(1e-3 "ms") #(1e-6 "µs")]
+    "B" [#(1e6 "MB")]
     "B/s" [#(1e9 "GB/s") #(1e6 "MB/s")]
     "tasks/s" [#(1 "tasks/s")]
     "items/s" [#(1 "items/s")]})

@@ -1,6 +1,6 @@
-"Where the time of one task goes: ``hy -m bench.steps`` takes the time at each
-step of many round trips, prints the medians, and puts them into
-docs/performance.md.
+"Where the time of one task goes, and of a map: ``hy -m bench.steps`` takes the time at
+each step of many round trips, prints the medians, and puts them into
+docs/performance.md; what `bench.map-steps` finds of maps, too.
 
 The clocks of both processes are one, that of the system. Looking takes some 0.3 µs
 a step."
@@ -17,6 +17,7 @@ a step."
   dpfw.serve.evaluator [Evaluator]
   dpfw.serve.session [Session]
   dpfw.task.ports [read-result]
+  bench [map-steps]
   bench.echo [echo]
   bench.outputs [DOCUMENT put-block]
   bench.processes [launched])
@@ -30,13 +31,11 @@ a step."
   STEPS [
     ["the caller" "writes the remote, makes the task" "made"]
     ["" "picks the slave" "sending"]
-    ["" "sends" "sent"]
-    ["the slave" "wakes, reads the frame" "came"]
-    ["" "finds the procedure" "found"]
+    ["from one to the other" "sends; the slave wakes, reads the frame" "came"]
+    ["the slave" "finds the procedure" "found"]
     ["" "calls it, writes the result" "answered"]
-    ["" "sends" "replied"]
-    ["the caller" "wakes, reads the frame" "heard"]
-    ["" "looks for the next task, marks the slave idle" "idle"]
+    ["and back" "sends; the caller wakes, reads the frame" "heard"]
+    ["the caller" "looks for the next task, marks the slave idle" "idle"]
     ["" "reads the datum, ends the promise" "told"]
     ["" "gives the lead back" "end"]])
 
@@ -61,7 +60,7 @@ a step."
 
 (defn watch-master []
   (marked Network "new-task" :after "made")
-  (marked Connection "post" :before "sending" :after "sent")
+  (marked Connection "post" :before "sending")
   (marked Connection "arrived" :after "heard")
   (marked Dispatcher "answered" :after "idle")
   (marked Promise "end" :after "told"))
@@ -73,7 +72,7 @@ a step."
   (defn logged [self number payload]
     (setv (get marks "came") (perf-counter))
     (run-task self number payload)
-    (.append log {#** marks  "replied" (perf-counter)}))
+    (.append log (dict marks)))
   (setv Session.run-task logged))
 
 (setv
@@ -120,9 +119,12 @@ a step."
 
 (defn main []
   (setv (get os.environ "DPFW_COOKIE") (secrets.token-hex 32)
-        text (table #* (measured)))
-  (print text)
-  (put-block "steps" text DOCUMENT))
+        trip (table #* (measured))
+        a-map (map-steps.table (map-steps.measured)))
+  (print trip)
+  (print a-map)
+  (put-block "steps" trip DOCUMENT)
+  (put-block "map steps" a-map DOCUMENT))
 
 (when (= __name__ "__main__")
   (import bench.steps)  ; which the slave imports too
