@@ -65,7 +65,7 @@ further than the chunk goes, and no longer than somebody waits."
         rest (if single (iter (get collections 0)) (zip #* collections))
         failed None)
   (fn [n]
-    (nonlocal failed)
+    (nonlocal failed rest)
     (when failed
       (raise failed))
     (setv some []
@@ -74,7 +74,10 @@ further than the chunk goes, and no longer than somebody waits."
       (for [x rest]
         (.append some x)
         (when (or (= (len some) n) (> (perf-counter) late))
-          (break)))
+          (break))
+        (else
+          ; Nothing is asked for behind the end.
+          (setv rest (iter []))))
       (except [e Exception]
         ; What came before has its turn first.
         (unless some

@@ -208,7 +208,10 @@ read of the items ahead of their results is bounded by that."
       ; It is there for all to see; what has ended before is seen here.
       (unless self.done
         (.wait self.network self.waiter)))
-    (.popleft self.done))
+    (setv promise (.popleft self.done))
+    ; They refer to each other, and to the results.
+    (.clear promise.waiters)
+    promise)
 
   (defn note-done [self promise]
     "In the thread that ends a promise."

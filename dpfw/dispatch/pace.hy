@@ -14,8 +14,9 @@ a part of all items that it does not matter what they cost, which nobody knows."
   GROWTH 16       ; a chunk has at most so many times the items of one that was done
   FIRST 500       ; the first chunk is such a part of a slave's share of the items,
   MOST-FIRST 2000 ; but no longer
+  MOST 65,536     ; items: what is worth less than a microsecond each, fills memory
   CLEARLY 4       ; so many times as many items as before tell better what one costs
-  SHARES 4        ; so many more chunks of this size could each slave still have
+  SHARES 2        ; so many more chunks of this size could each slave still have
   SHORTEST 1e-8)  ; seconds for an item, where the clock shows none
 
 
@@ -48,7 +49,7 @@ a part of all items that it does not matter what they cost, which nobody knows."
       ; Towards the end, ever smaller ones keep the slaves level.
       (setv share (/ (- self.total taken) (* SHARES slaves))
             n (min n (max share (/ LEAST self.cost)))))
-    (max 1 (ceil n)))
+    (max 1 (min MOST (ceil n))))
 
   (defn note [self items seconds]
     "A chunk of so many items took so long."

@@ -14,7 +14,8 @@ such threads one leads, and the others sleep until somebody ends their promises.
 Who has led is likely to lead again, for its next promise. If the set went back to
 the reactor in between, an answer would wake it, and two threads would fight for the
 interpreter. So the reactor takes the set back by itself, when nobody has led for the
-time of a tick; and a thread that led last takes it already when it makes a task.
+time of a tick; and a thread that led last takes it already when it makes a task. While
+somebody leads for longer, nothing ticks.
 
 Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 
@@ -146,7 +147,10 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
           (.handle self (.let-in step self.set.poll
             (when deadline (seconds-to deadline)) AT-ONCE)))
         (finally
-          (.release self.leading))))
+          (.release self.leading)
+          ; After a long time, nobody ticks any more.
+          (unless (or self.given self.ticking)
+            (.begin-ticking self)))))
     True)
 
   (defn expect [self]
@@ -176,8 +180,11 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       (setv self.given False)
       (self.watch-for 0)
       (unless self.ticking
-        (setv self.ticking True)
-        (.call-after self.reactor TICK self.tick))))
+        (.begin-ticking self))))
+
+  (defn begin-ticking [self]
+    (setv self.ticking True)
+    (.call-after self.reactor TICK self.tick))
 
   (defn tick [self]
     "In the reactor's thread: take the set back, unless somebody has led since the
@@ -187,16 +194,24 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         ; Without the lock: who meets it held goes to sleep.
         (setv self.led False)
         (.call-after self.reactor TICK self.tick))
-      (.acquire self.leading :blocking False) (try
+      (not (.give-back self)) (do
+        ; Somebody leads, and has us tick again in the end; or it was the end just now.
+        (setv self.ticking False)
+        (.give-back self))))
+
+  (defn give-back [self]
+    "Have the reactor watch the set again, unless somebody leads; answers whether
+    nobody does."
+    (when (.acquire self.leading :blocking False)
+      (try
         (setv self.ticking False
               self.last None)
         (unless (or self.given self.closed)
           (setv self.given True)
           (self.watch-for select.POLLIN))
+        True
         (finally
-          (.release self.leading)))
-      True
-        (.call-after self.reactor TICK self.tick)))
+          (.release self.leading)))))
 
   (defn follow [self]
     "In the reactor's thread: there is something to handle, and perhaps no leader."

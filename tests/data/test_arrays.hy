@@ -362,6 +362,9 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
     (assert (in "no tag" (str (refused f"({tag} 1)"))) tag)))
 
 
+(defn few-of [x]
+  (st.lists x :max-size 4))
+
 (setv
   pieces (st.sampled-from [
     "(ndarray " "(memoryview " "(float32 " "(datetime64 " ")" "[" "]" "[]" "[1]" "[2 2]" "[0]" "\"<f8\"" "\"|u1\"" "\"|b1\"" "\"<M8[D]\"" "\"M8[s]\"" "\"O\"" "\"C\"" "\"F\""
@@ -369,7 +372,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
   plain (st.recursive
     (st.one-of (st.none) (st.booleans) (st.integers) (st.integers 0 3) (st.floats) (st.binary) (st.text :max-size 3)
       dtypes (st.sampled-from ["C" "F"]) (st.sampled-from BAD-DTYPES))
-    (fn [x] (st.lists x :max-size 4))
+    few-of
     :max-leaves 6))
 
 (defn [(given (st.lists pieces :max-size 10)) (examples 500)] test-any-text-is-a-value-or-an-error [parts]

@@ -18,10 +18,19 @@ denote a value or fail, in memory that they are in proportion to."
   dpfw.data.packed [pack small? unpack]
   dpfw.data.sexp [read-datum register-type write-datum]
   tests.data.memory [peak-of]
-  tests.data.test-sexp [
-    CROWDS MyInt MyStr PRIME Point all-models atoms containers deepest examples fields hashable
-    keyed-by
+  tests.data.values [
+    CROWDS MyInt MyStr PRIME all-models atoms containers deepest examples hashable keyed-by
     nested nested-sets same])
+
+
+(defclass Point []
+  (defn __init__ [self x y] (setv self.x x  self.y y))
+  (defn __eq__ [self other] (and (is (type other) Point) (= self.x other.x) (= self.y other.y)))
+  (defn __hash__ [self] (hash self.x)))
+
+
+(defn fields [p]
+  [p.x p.y])
 
 
 (defn joined [x]
@@ -180,12 +189,12 @@ denote a value or fail, in memory that they are in proportion to."
 
 
 (defn test-registered-types []
-  (register-type Point "geo.Point" fields)
+  (register-type Point "put.Point" fields)
   (check (lfor  i (range 100)  (Point i [(Point "a" None)])))
   (check (lfor  i (range 100)  (if (% i 2) (Point i i) (date 2000 1 (+ 1 (% i 28))))))
   (setv data (joined (lfor  i (range 100)  (Point i "a"))))
-  (refused (.replace data b"geo.Point" b"geo.Paint") "geo.Paint.* is no tag")
-  (setv e (refused (.replace data b"\"geo.Point\"" b"\"Fraction\" ") "the arguments do not fit Fraction: TypeError"))
+  (refused (.replace data b"put.Point" b"put.Paint") "put.Paint.* is no tag")
+  (setv e (refused (.replace data b"\"put.Point\"" b"\"Fraction\" ") "the arguments do not fit Fraction: TypeError"))
   (assert (isinstance e.__cause__ TypeError) e.__cause__))
 
 
@@ -215,7 +224,7 @@ denote a value or fail, in memory that they are in proportion to."
 ;; * Small values
 
 (defn test-small-values []
-  (register-type Point "geo.Point" fields)
+  (register-type Point "put.Point" fields)
   (setv many (list (range 65)))
   (for [x [None True 1 2.5 "a" b"a" :a 'a (* "a" 4096) (bytes 4096) [] {} [1 "a" {2 #(3)}] (cut many 64) (range 1000000)
            (date 2000 1 1) (Decimal 1) (Point 1 [2]) (deque [1]) (fn []) (* ["a" 1] 32)
@@ -246,7 +255,7 @@ denote a value or fail, in memory that they are in proportion to."
 
 
 (defn test-errors-are-those-of-the-text []
-  (register-type Broken "Broken" broken-writer)
+  (register-type Broken "put.Broken" broken-writer)
   (setv many (list (range 100)))
   (for [bad [function (MyInt 1) (MyStr "a") (Broken) (Fraction (<< 1 70000) 3) (Symbol "a b" :from-parser True)
              (Keyword "a b" :from-parser True) (set (get CROWDS "int")) (dict.fromkeys (get CROWDS "int"))

@@ -48,7 +48,7 @@ under the names that the user gave them."
       (holds [do_ setv_ inner] ['do 'setv form])
       (dfor
         [name datum] (zip (cut pairs None None 2) (cut pairs 1 None 2))
-        (str name) datum.text))))
+        (str name) datum.value))))
 
 
 ;; * What goes along

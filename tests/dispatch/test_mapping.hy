@@ -155,7 +155,8 @@ and how much of the items they have in hand."
 (defn test-several-collections-are-read-as-zip-reads-them [master]
   ; What stands behind the end of the shortest is not asked for.
   (exactly (.map master '(fn [a b] a) [1 2] (failing [1 2] (ValueError "too far"))) [1 2])
-  (exactly (.map master '(fn [a b] a) (failing [1 2 3] (ValueError "too far")) [1 2]) [1 2]))
+  (for [size [None 1 2 3 100]]
+    (exactly (.map master '(fn [a b] a) (failing [1 2 3] (ValueError "too far")) [1 2] :chunk-size size) [1 2])))
 
 (defn test-a-long-range-is-not-counted [master]
   (setv results (.map-unordered master 'abs (range (** 10 30))))

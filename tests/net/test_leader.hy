@@ -140,6 +140,20 @@ does; and an interrupt cuts no step in two."
   (until (fn [] (= (len room.heard) 2)))
   (holds #(room.leader.last ticks) #(None [])))
 
+(defn test-nothing-ticks-while-somebody-leads [room]
+  (unless room.leader.set
+    (pytest.skip "without epoll, the reactor hears all"))
+  (for [turn (range 20)]
+    (setv waiting (begin room.wait-for turn))
+    (until (fn [] (and (.locked room.leader.leading) (not room.leader.ticking))))
+    (.say room 0 turn)
+    (holds (outcome waiting) True)
+    ; And the reactor hears what comes after that.
+    (until (fn [] room.leader.given))
+    (setv n (len room.heard))
+    (.say room 1 (+ 1000 turn))
+    (until (fn [] (> (len room.heard) n)))))
+
 (defn test-who-helps-hears-what-has-come-and-does-not-wait [room]
   (unless room.leader.set
     (pytest.skip "without epoll, the reactor hears all"))
