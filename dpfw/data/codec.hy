@@ -7,7 +7,7 @@ never begins with the byte that packed data begin with."
   os
   dpfw.data.packed [MARK pack small? unpack]
   dpfw.data.sexp [read-datum write-datum]
-  dpfw.errors [SettingError])
+  dpfw.errors [DatumSyntaxError SettingError])
 
 
 (defn takes-packed? []
@@ -36,7 +36,14 @@ never begins with the byte that packed data begin with."
     (decode b\"[1 2]\")  ; => [1 2]"
   (if (packed? data)
     (unpack data)
-    (read-datum (str data "utf-8"))))
+    (read-datum (text-of data))))
+
+(defn text-of [data]
+  "The text that bytes, or what is like them, are. Raises `DatumSyntaxError`."
+  (try
+    (str data "utf-8")
+    (except [e UnicodeDecodeError]
+      (raise (DatumSyntaxError f"this is no text in UTF-8: {e}") :from e))))
 
 (defn size-of [buffers]
   "The bytes in a list of buffers."

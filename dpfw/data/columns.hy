@@ -20,6 +20,9 @@ has to take a byte or more, or a short datum could be a large value."
 
 (setv
   CONSTANTS [None False True]
+  ; What stands once in packed data and many times in their text, keys of a shape and
+  ; keywords, must be short, or that text could be of any length.
+  LONGEST-NAME 100
   ; What each string ends with, where none has it inside.
   ENDS [#("line" "\n") #("zero" "\0")]
   ; Kind, type code, least and greatest integer.
@@ -165,10 +168,14 @@ has to take a byte or more, or a short datum could be a large value."
         codes (dict (zip distinct (range (len distinct)))))
   (for [k (.values distinct)]
     (keyword-text k))
+  (when (> (max (map len distinct)) LONGEST-NAME)
+    (return None))
   #(["keyword"] [(number-bytes "I" (list (map (. codes __getitem__) names)))] [(list distinct)]))
 
 (defn read-keywords [column names]
   (setv keywords (lfor  name names  (read-keyword (+ ":" (only str name)))))
+  (when (any (gfor  name names  (> (len name) LONGEST-NAME)))
+    (raise (Misread f"a keyword in a column has more than {LONGEST-NAME} characters")))
   (list (map (. keywords __getitem__) (numbers "I" column.data))))
 
 

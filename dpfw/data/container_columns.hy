@@ -6,7 +6,7 @@ hold. ``columns`` says what their functions take."
   itertools [chain compress count islice repeat]
   operator [countOf setitem]
   hy.models [Keyword]
-  dpfw.data.columns [lengths number-bytes numbers pieces same-count]
+  dpfw.data.columns [LONGEST-NAME lengths number-bytes numbers pieces same-count]
   dpfw.data.sexp [build-dict build-set]
   dpfw.data.standard-types [CROWDED MOST-ALIKE PRIME alike crowded? kind-of-all only]
   dpfw.data.tokens [Misfit Misread])
@@ -176,8 +176,14 @@ hold. ``columns`` says what their functions take."
   "Can dicts with these keys be made without a look at each?"
   (and
     (.issuperset SHAPED (map type keys))
+    (not (any (map long-name? keys)))
     (all (gfor  k keys  (or (is-not (type k) int) (< (- PRIME) k PRIME))))
     (or (not keys) (<= (alike keys) 2))))
+
+(defn long-name? [key]
+  (cond
+    (in (type key) [str bytes]) (> (len key) LONGEST-NAME)
+    (is (type key) Keyword) (> (len key.name) LONGEST-NAME)))
 
 (defn values-by-key [dicts width]
   (setv values (list (chain.from-iterable (map dict.values dicts))))

@@ -133,7 +133,7 @@ read of the items ahead of their results is bounded by that."
     (as-value (list columns))
     (except [e UnwritableError]
       (setv items (if (= (len columns) 1) (get columns 0) (zip #* columns))
-            [place error] (first-unwritable items e))
+            [place error] (first-unwritable items e 2))
       (raise (UnwritableError f"item {(+ start place)}: {error}") :from None))))
 
 

@@ -44,6 +44,7 @@ two steps (``net/interrupt``)."
   STOP-GRACE 5      ; seconds until a slave that a cancel cannot reach is hung up on
   KILL-GRACE 2      ; seconds that a slave has to end when it is told to
   FLUSH-EVERY 0.02  ; seconds, where the system does not tell when a socket has room
+  NOTHING [#("task" [b"(fn [i o])"])]  ; the payloads of a task that does nothing
   HEAVY 65536)      ; bytes of an answer that is not read in the reactor's thread
 
 
@@ -158,8 +159,29 @@ two steps (``net/interrupt``)."
     (unless task.reader
       ; Its own thread receives. But that may do other things when the slave dies.
       (.watch self.leader connection (partial self.notice-end session) HANG-UP))
+    (if (and task.packed (not connection.packed))
+      (.send-as-text self session task)
+      (.post-task self session task)))
+
+  (defn send-as-text [self session task]
+    ; Writers and readers of users' types do this.
+    (unless (.run self.node.threads self.convert-and-post session task)
+      (.note-unsent self session task (WireError "the master left"))))
+
+  (defn convert-and-post [self session task]
+    "Give a task with packed data to a slave that takes none."
     (try
-      (setv all (.post connection (.frames task session.number connection.packed)
+      (setv task.payloads (.texts task self.node.frame-limit))
+      (except [e Exception]
+        (.cancel self task #("error" e))
+        ; The slave counts its tasks, and has to have one.
+        (setv task.payloads NOTHING)))
+    (.post-task self session task))
+
+  (defn post-task [self session task]
+    (setv connection session.connection)
+    (try
+      (setv all (.post connection (.frames task session.number)
                   (partial self.note-posted session task)))
       (except [e OSError]
         (return (.note-unsent self session task e))))

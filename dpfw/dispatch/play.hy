@@ -11,7 +11,7 @@
   dpfw.data.codec [decode packed?]
   dpfw.data.sexp [write-datum]
   dpfw.dispatch.task [slave-lost]
-  dpfw.errors [DatumSyntaxError SlaveLost WireError]
+  dpfw.errors [DatumSyntaxError SlaveLost UnwritableError WireError]
   dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
   dpfw.task.ports [Inlet Outlet make-ports])
@@ -98,12 +98,20 @@
     (cond
       (= kind "end") (do
         (check-agreed payload self.connection)
-        (setv self.tail (+ (if self.fresh b"" b"\n") (as-text payload self.connection) b"\n")))
+        (.take-result self payload))
       (= kind "error")
         (setv self.error (described (bytes payload) self.connection))
       True
         (raise (WireError f"{self.connection.peer} sent a frame {kind}, which only masters send")))
     (setv self.ended True))
+
+  (defn take-result [self payload]
+    "What follows the remote's output: the result, as text."
+    (try
+      (setv self.tail (+ (if self.fresh b"" b"\n") (as-text payload) b"\n"))
+      ; Of packed data that say nothing here, or whose value has no text.
+      (except [e [DatumSyntaxError UnwritableError]]
+        (setv self.error e))))
 
   (defn lose [self error]
     (unless self.ended
@@ -163,13 +171,10 @@
   (when (and (packed? payload) (not connection.packed))
     (raise (WireError f"{connection.peer} sent packed data, which was not agreed upon"))))
 
-(defn as-text [payload connection]
+(defn as-text [payload]
   "A result, as who reads its text is to find it."
   (if (packed? payload)
-    (try
-      (.encode (write-datum (decode payload)))
-      (except [e DatumSyntaxError]
-        (raise (WireError f"{connection.peer} sent a result that is no datum: {e}") :from e)))
+    (.encode (write-datum (decode payload)))
     (bytes payload)))
 
 (defn described [payload connection]

@@ -1,7 +1,7 @@
 "A task, as its master sees it: a remote for a slave, and what becomes of it."
 
 (import
-  dpfw.data.codec [size-of]
+  dpfw.data.codec [packed? size-of]
   dpfw.data.packed [in-few]
   dpfw.errors [SlaveLost]
   dpfw.net.frames [LIMIT-ADVICE framed header]
@@ -39,16 +39,26 @@
 
       self.timer None))
 
-  (defn frames [self number packed]
-    "The frames that its slave is sent, as a list of buffers; ``number`` is the task's,
-    and ``packed`` whether the slave takes packed data."
+  (defn [property] packed [self]
+    "Are there packed data in it?"
+    (packed? (get self.payloads 0 1 0)))
+
+  (defn texts [self limit]
+    "The same payloads without packed data. Raises what `as-texts` does, and
+    `OverflowError` if one has more bytes than ``limit``."
+    (setv payloads (lfor
+      [kind payload] self.payloads
+      #(kind (if (packed? (get payload 0)) (as-texts payload) payload))))
+    (check-size payloads limit)
+    payloads)
+
+  (defn frames [self number]
+    "The frames that its slave is sent, as a list of buffers; ``number`` is the task's."
     (setv [[kind payload] #* more] self.payloads)
     (unless more
       (return [(framed kind number (get payload 0))]))
     (setv parts [])
     (for [[kind payload] self.payloads]
-      (unless packed
-        (setv payload (as-texts payload)))
       (.append parts (header kind number (size-of payload)))
       (.extend parts payload))
     (in-few parts))

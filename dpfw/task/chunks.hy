@@ -80,7 +80,7 @@ int on a line, and the error is raised."
   (try
     (write-all results o)
     (except [e UnwritableError]
-      (setv [place error] (first-unwritable results e))
+      (setv [place error] (first-unwritable results e 1))
       (write (+ before place) o)
       (raise error))))
 
@@ -88,15 +88,19 @@ int on a line, and the error is raised."
   (for [buffer (encode results o.raw.connection.packed)]
     (.write o.buffer buffer)))
 
-(defn first-unwritable [items error]
+(defn first-unwritable [items error levels]
   "The place of the first item that has no s-expression, and the error that
-  tells of it alone."
+  tells of it. In what is sent, the items stand so many levels deep."
   (for [[place x] (enumerate items)]
-    (try
-      (write-datum x)
-      (except [e UnwritableError]
-        (return #(place e)))))
-  #(0 error))  ; they are nested as deep as may be, and now one level deeper
+    (setv whole x)
+    (for [_ (range levels)]
+      (setv whole [whole]))
+    (for [y [x whole]]
+      (try
+        (write-datum y)
+        (except [e UnwritableError]
+          (return #(place e))))))
+  #(0 error))  ; which was unwritable only a moment ago
 
 (defn timed [procedure]
   (setv start (perf-counter))

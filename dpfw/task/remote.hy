@@ -22,7 +22,7 @@ bytes follows, and then the values, as text or packed::
   itertools [chain]
   re
   hy.models [Expression FString Keyword Object String]
-  dpfw.data.codec [packed? size-of takes-packed?]
+  dpfw.data.codec [packed? size-of takes-packed? text-of]
   dpfw.data.forms [SOURCE form-text written]
   dpfw.data.packed [MARK pack small? unpack]
   dpfw.data.sexp [ATOMS datum-text read-datum write-datum]
@@ -72,7 +72,15 @@ bytes follows, and then the values, as text or packed::
   "A value as it travels beside a remote."
   (if (as-text? x)
     (write-datum x)
-    (pack x)))
+    (as-it-is-now (pack x))))
+
+(defn as-it-is-now [buffers]
+  "The buffers, with copies in the place of what somebody may still change."
+  (lfor
+    buffer buffers
+    (if (and (isinstance buffer memoryview) (not buffer.readonly))
+      (bytes buffer)
+      buffer)))
 
 (defn as-text? [x]
   (or (small? x) (not (takes-packed?))))
@@ -149,7 +157,7 @@ bytes follows, and then the values, as text or packed::
   (setv value None)
   (unless (as-text? x)
     (try
-      (setv value (pack x))
+      (setv value (as-it-is-now (pack x)))
       (except [UnwritableError])))  ; writing it will tell why, and where in the form
   (beside (or value (datum-text x 1)) forms))
 
@@ -196,14 +204,14 @@ bytes follows, and then the values, as text or packed::
 (defn values-of [payload]
   "The inverse: each value is a text, or bytes. Raises `DatumSyntaxError`."
   (unless (packed? payload)
-    (return (.split (str payload "utf-8") "\n")))
+    (return (.split (text-of payload) "\n")))
   (setv payload (memoryview payload)
         line-feed (.search LINE-FEED payload)
         values [])
   (unless line-feed
     (raise (DatumSyntaxError "the list of the values' lengths has no end")))
   (setv at (.end line-feed))
-  (for [length (lengths (str (cut payload 1 at) "utf-8"))]
+  (for [length (lengths (text-of (cut payload 1 at)))]
     (.append values (value-from (cut payload at (+ at length))))
     (+= at length))
   (when (!= at (len payload))
@@ -219,15 +227,14 @@ bytes follows, and then the values, as text or packed::
 (defn value-from [data]
   (if (packed? data)
     data
-    (str data "utf-8")))
+    (text-of data)))
 
 (defn as-texts [payload]
-  "The same payload, for an end that takes no packed data."
-  (if (packed? (get payload 0))
-    (values-payload (lfor
-      value (values-of (.join b"" payload))
-      (if (is (type value) str) value (write-datum (unpack value)))))
-    payload))
+  "The payload with packed values, for an end that takes none. This runs the writers
+  and readers of users' types."
+  (values-payload (lfor
+    value (values-of (.join b"" payload))
+    (if (is (type value) str) value (write-datum (unpack value))))))
 
 
 ;; On the slave

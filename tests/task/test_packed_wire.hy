@@ -999,13 +999,3 @@ is made of those that are wrong. Whatever travels, and however, is what it was."
 (defn [(pytest.mark.parametrize "data" [b"\xc3(" b"\"\xc3(\""])]
   test-a-result-that-is-no-utf-8-is-an-error-of-dpfw [data]
   (assert (is (type (end-with read-result data)) DatumSyntaxError)))
-
-(defn test-results-of-a-chunk-are-packed-only-if-that-was-agreed []
-  (with [[master slave] (false-slave :packed False)]
-    (setv calling (begin (fn [] (.map master 'abs (range 10) :chunk-size 10)))
-          [number _] (next-task slave))
-    (.send slave "data" number (joined (list (range 10))))
-    (.send slave "end" number b"0.5")
-    (setv error (error-of outcome calling))
-    (assert (isinstance error DpfwError) (repr error))
-    (assert (in NOT-AGREED (str error)) (str error))))
