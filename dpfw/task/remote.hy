@@ -27,7 +27,8 @@ bytes follows, and then the values, as text or packed::
   dpfw.data.packed [MARK pack small? unpack]
   dpfw.data.sexp [ATOMS datum-text read-datum write-datum]
   dpfw.data.tokens [MAX-DEPTH Misfit snippet]
-  dpfw.errors [DatumSyntaxError UnwritableError])
+  dpfw.errors [DatumSyntaxError UnwritableError]
+  dpfw.net.memory [new-memory])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -79,8 +80,13 @@ bytes follows, and then the values, as text or packed::
   (lfor
     buffer buffers
     (if (and (isinstance buffer memoryview) (not buffer.readonly))
-      (bytes buffer)
+      (copied buffer)
       buffer)))
+
+(defn copied [buffer]
+  (setv memory (new-memory (len buffer))
+        (cut memory) buffer)
+  (.toreadonly memory))
 
 (defn as-text? [x]
   (or (small? x) (not (takes-packed?))))
