@@ -159,7 +159,7 @@ two steps (``net/interrupt``)."
     (unless task.reader
       ; Its own thread receives. But that may do other things when the slave dies.
       (.watch self.leader connection (partial self.notice-end session) HANG-UP))
-    (if (and task.packed (not connection.packed))
+    (if (and (not connection.packed) task.packed)
       (.send-as-text self session task)
       (.post-task self session task)))
 

@@ -27,7 +27,7 @@ in number and in bytes; a remote that has no room is compiled each time."
   hy.reader.hy-reader [HyReader]
   dpfw.errors [NotProcedureError]
   dpfw.serve.bounded [Bounded]
-  dpfw.serve.holes [NOSY opaque-holes]
+  dpfw.serve.holes [NOSY find-holes]
   dpfw.task.remote [CONTAINERS PREFIX filled hole-name parts plain?]
   dpfw.data.packed [unpack]
   dpfw.data.sexp [read-datum])
@@ -77,7 +77,7 @@ in number and in bytes; a remote that has no room is compiled each time."
       maker.opaque
         (.procedure self #* (filled text values maker.opaque))
       True
-        (.make maker #* (map source values))))
+        (.make maker #* (sources values maker.once))))
 
   (defn macros-now [self]
     #((dict (getattr self.module "_hy_macros" {}))
@@ -98,29 +98,28 @@ in number and in bytes; a remote that has no room is compiled each time."
       every (set (range (len values))))
     (cond
       (procedure-form? form macros) (do
-        (setv [make opaque] (.maker self form macros every)
-              procedure (unless opaque (checked (make #* (map source values)))))
-        (.keep self #(text (len values)) before (Maker make opaque))
-        (or procedure (.procedure self #* (filled text values opaque))))
+        (setv maker (.maker self form macros every)
+              procedure (unless maker.opaque (checked (.make maker #* (sources values maker.once)))))
+        (.keep self #(text (len values)) before maker)
+        (or procedure (.procedure self #* (filled text values maker.opaque))))
       values
         (.procedure self #* (filled text values every))
       True
         (checked (.eval self form form))))
 
   (defn maker [self form macros holes]
-    "A function that makes the procedure of sources for its holes, and those of
-    the holes that are opaque; if there are any, the function is None."
-    (setv opaque (if holes (opaque-holes form macros) #{}))
+    "The `Maker` of a form with these holes."
+    (setv [opaque once] (if holes (find-holes form macros) [#{} #{}]))
     (if opaque
-      #(None opaque)
+      (Maker None opaque)
       (do
         ; Within a `fn` of its own, the form's closures are made anew by each
         ; call, and nothing of it shows in the module.
         (setv parameters (lfor  n (sorted holes)  (hy.models.Symbol (hole-name n)))
               make (.eval self `(fn [~@parameters] ~form) form))
         (if (shows-holes? make.__code__)
-          #(None holes)
-          #(make opaque)))))
+          (Maker None holes)
+          (Maker make opaque once)))))
 
   (defn keep [self key before maker]
     "What was compiled keeps its macro expansions, so a change of macros is the
@@ -168,10 +167,10 @@ in number and in bytes; a remote that has no room is compiled each time."
 (defclass Maker []
   "What was compiled: ``make``, which gives the procedure when it is called with
   a source for each value, or else ``opaque``, the numbers of the values that
-  must be written into the text."
+  must be written into the text. ``once`` are those that are called for once."
 
-  (defn __init__ [self make opaque]
-    (setv self.make make  self.opaque opaque)))
+  (defn __init__ [self make opaque [once #{}]]
+    (setv self.make make  self.opaque opaque  self.once once)))
 
 (defn forget-source [name]
   (.pop linecache.cache name None))
@@ -190,10 +189,14 @@ in number and in bytes; a remote that has no room is compiled each time."
 ;; Values beside the text. A hole is a call of a source, which gives the value:
 ;; each evaluation of `[1 2]` makes a list.
 
-(defn source [value]
-  (if (is (type value) str)
-    (text-source value)
-    (packed-source value)))
+(defn sources [values once]
+  (lfor
+    [n value] (enumerate values)
+    (cond
+      (is (type value) str) (text-source value)
+      ; Arrays may stay where they came, since nobody else will read that.
+      (in n once) (partial unpack value)
+      True (packed-source value))))
 
 (defn text-source [text]
   (setv value (read-datum text))

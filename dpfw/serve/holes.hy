@@ -12,7 +12,10 @@ elsewhere:
 - no `locals`, `eval` or the like stands in a function around it.
 
 What comes before is what Hy compiles before, which is not always what stands to
-the left."
+the left.
+
+A hole is called once for each task if no loop, comprehension or further function
+stands around it, and it stands nowhere else."
 
 (import
   builtins
@@ -40,12 +43,13 @@ the left."
     (when found
       (int (get found 1)))))
 
-(defn opaque-holes [form macros]
-  "The numbers of the holes in a remote that cannot be calls, as a set.
-  ``macros`` are the mangled names of those that are not Hy's own."
+(defn find-holes [form macros]
+  "The numbers of the holes in a remote that cannot be calls, and of those that are
+  surely called once, as sets. ``macros`` are the mangled names of those that are not
+  Hy's own."
   (setv search (Search macros))
   (.look search form True)
-  search.opaque)
+  #(search.opaque (- search.once search.opaque)))
 
 
 (defclass Search []
@@ -57,6 +61,9 @@ the left."
       self.defined False      ; may a macro be there that was not there before?
       self.functions [(set)]  ; the holes in each function around this place
       self.nosy [False]       ; does it look at its variables?
+      self.repeats 0          ; loops and inner functions around this place
+      self.met (set)
+      self.once (set)
       self.opaque (set)))
 
   (defn look [self x evaluated]
@@ -70,6 +77,10 @@ the left."
         (.look self part (and evaluated (isinstance x BRACKETS))))))
 
   (defn look-at-hole [self n evaluated]
+    (if (or self.repeats (in n self.met))
+      (.discard self.once n)
+      (.add self.once n))
+    (.add self.met n)
     (.add (get self.functions -1) n)
     (when (or self.defined (not evaluated) (in (hy.mangle (hole-name n)) self.macros))
       (.add self.opaque n)))
@@ -98,7 +109,17 @@ the left."
     ; A macro that was required with its module's name before it.
     (.look-at-name self (.join "." names)))
 
+  (defn look-repeated [self shape #* arguments]
+    (+= self.repeats 1)
+    (shape self #* arguments)
+    (-= self.repeats 1))
+
   (defn look-in-function [self parameters body]
+    (if (> (len self.functions) 1)
+      (.look-repeated self Search.look-in-body parameters body)
+      (.look-in-body self parameters body)))
+
+  (defn look-in-body [self parameters body]
     (.append self.functions (set))
     (.append self.nosy False)
     (.look self parameters False)
@@ -246,6 +267,10 @@ the left."
   (all-evaluated search (cut parts 1))
   (statements search (cut parts 1 None)))
 
+(defn repeated [shape]
+  (fn [search parts]
+    (.look-repeated search shape parts)))
+
 (setv SHAPES {
   #** (dict.fromkeys
     (.split (+ "+ - * / // % << >> & | ^ bnot @ = != < <= > >= and or not in not-in "
@@ -258,14 +283,12 @@ the left."
   "setv" in-turn
   "do" statements
   "when" test-and-statements
-  "while" test-and-statements
+  "while" (repeated test-and-statements)
   "let" (bracketed in-turn)
-  "for" for-loop
+  "for" (repeated for-loop)
   "with" (bracketed resources)
-  "lfor" (comprehension 1)
-  "sfor" (comprehension 1)
-  "gfor" (comprehension 1)
-  "dfor" (comprehension 2)
+  #** (dict.fromkeys ["lfor" "sfor" "gfor"] (repeated (comprehension 1)))
+  "dfor" (repeated (comprehension 2))
   "fn" function
   "defn" definition
   "try" attempt})

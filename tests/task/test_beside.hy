@@ -19,11 +19,12 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   dpfw.errors [RemoteError TaskTimeout UnwritableError]
   dpfw.serve.evaluator [Evaluator]
   dpfw.data.forms [write-remote]
-  dpfw.serve.holes [opaque-holes]
+  dpfw.serve.holes [find-holes]
   dpfw.task.ports [read read-result write]
   dpfw.task.remote [Datum as-remote holds-code? values-of values-payload]
-  dpfw.data.packed [unpack]
+  dpfw.data.packed [pack unpack]
   dpfw.data.sexp [read-datum register-type]
+  tests.helpers [holds]
   tests.processes [WAIT error-of launched run-task slave-server])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -85,7 +86,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 (defn opaque [both form]
   (setv [e _] both
         remote (as-remote form))
-  (opaque-holes (.read-form e remote.text) e.module._hy_macros))
+  (get (find-holes (.read-form e remote.text) e.module._hy_macros) 0))
 
 (defn with-data [form names]
   "The form, with data in the places of these symbols."
@@ -674,3 +675,23 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 (defn test-a-string-may-say-what-holes-are-called [both]
   (check-meaning both `(fn [i o] ["value$" "(value$0)" "a\\value$1" ~5]))
   (assert (as-remote `(fn [i o] ["value$" ~(Fraction 1 3)]))))
+
+(defn [(pytest.mark.parametrize #("form" "in_place") [
+    #(`(fn [i o] ~(Datum None)) True)
+    #(`(fn [i o] (setv x 1) (when x (do ~(Datum None)))) True)
+    #(`(fn [i o] (for [_ [1]] (setv x ~(Datum None))) x) False)
+    #(`(fn [i o] ((fn [] ~(Datum None)))) False)
+    #(`(fn [i o] (get (lfor  _ [1]  ~(Datum None)) 0)) False)
+    #("(fn [i o] (get [(value$0) (value$0)] 0))" False)])]
+  test-an-array-stays-where-it-came-if-nobody-else-will-read-it [form in-place]
+  (setv np (pytest.importorskip "numpy" :reason "NumPy is not installed")
+        data (bytearray (.join b"" (pack (np.zeros 100))))
+        before (bytes data)
+        text (if (isinstance form str) form (. (as-remote form) text))
+        e (evaluator))
+  ; Also when it was compiled before.
+  (for [_ (range 2)]
+    (setv x ((.procedure e text [(memoryview data)]) None None))
+    (.fill x 1)
+    (holds (!= (bytes data) before) in-place)
+    (setv (cut data) before)))
