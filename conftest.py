@@ -8,6 +8,7 @@
   temporary file behind fails, and says what it left.
 - The watchdog: a test that hangs ends the run, with a failure and with every
   stack, those of Python child processes included.
+- Ctrl-C interrupts, also where the run was started in the background.
 - Hypothesis: random for people, always the same for CI.
 
 This file is in Python because pytest reads no conftest.hy.
@@ -39,6 +40,10 @@ import pytest
 from hypothesis import settings
 
 OUTER_ENVIRON = dict(os.environ)
+
+# A shell that starts this in the background has it ignore Ctrl-C, and slaves
+# would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set in this process; every descendant inherits it. Where /proc shows the
 # environment of a process, a slave whose parent is gone is found by it.
