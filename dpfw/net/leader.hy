@@ -147,10 +147,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
           (.handle self (.let-in step self.set.poll
             (when deadline (seconds-to deadline)) AT-ONCE)))
         (finally
-          (.release self.leading)
-          ; After a long time, nobody ticks any more.
-          (unless (or self.given self.ticking)
-            (.begin-ticking self)))))
+          (.let-go self))))
     True)
 
   (defn expect [self]
@@ -162,7 +159,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         (unless self.closed
           (.take self))
         (finally
-          (.release self.leading)))))
+          (.let-go self)))))
 
   (defn help [self]
     "Handle what has come, if nobody else is about to; never waits."
@@ -172,7 +169,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
           (.take self)
           (.handle self (.poll self.set 0 AT-ONCE)))
         (finally
-          (.release self.leading)))))
+          (.let-go self)))))
 
   (defn take [self]
     (setv self.led True)
@@ -181,6 +178,12 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       (self.watch-for 0)
       (unless self.ticking
         (.begin-ticking self))))
+
+  (defn let-go [self]
+    (.release self.leading)
+    ; A tick that met somebody at it was the last, and relies on this.
+    (unless (or self.given self.ticking)
+      (.begin-ticking self)))
 
   (defn begin-ticking [self]
     (setv self.ticking True)
@@ -195,7 +198,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         (setv self.led False)
         (.call-after self.reactor TICK self.tick))
       (not (.give-back self)) (do
-        ; Somebody leads, and has us tick again in the end; or it was the end just now.
+        ; Somebody leads, and has us tick again when he lets go; or he did so just now.
         (setv self.ticking False)
         (.give-back self))))
 
@@ -219,7 +222,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       (try
         (.handle self (.poll self.set 0 AT-ONCE))
         (finally
-          (.release self.leading)))))
+          (.let-go self)))))
 
   (defn handle [self events]
     (for [[descriptor _] events]
