@@ -247,7 +247,8 @@
   (setv master (Master)
         server (threading.Thread :target master.serve :args [0 100 "127.0.0.1"]))
   (.start server)
-  (while (not master.node.listeners)  ; it tells nobody when it has begun
+  ; It tells nobody when it has begun; closed before that, it raises `MasterClosed`.
+  (while (not master.network.dispatcher.doors)
     (os.sched-yield))
   (.close master)
   (.join server WAIT)
