@@ -7,7 +7,6 @@
   dpfw.dispatch.mapping
   dpfw.serve.evaluator
   dpfw.task.chunks
-  dpfw.task.ports [read-result]
   bench.processes [launched])
 
 (setv

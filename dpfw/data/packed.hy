@@ -198,6 +198,8 @@ Whatever one form takes, the other takes, and both denote the same value."
     (write-texts xs depth)))
 
 (defn header [plan]
+  "The line that packed data begin with: the plan, or another datum that tells what
+  follows."
   ; The columns begin at a multiple of `ALIGNMENT`.
   (setv text (+ MARK (.encode (write-datum plan))))
   (+ text (* b" " (% (- -1 (len text)) ALIGNMENT)) b"\n"))

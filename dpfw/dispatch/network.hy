@@ -23,7 +23,7 @@ two steps (``net/interrupt``)."
   threading
   time
   dpfw.dispatch.dispatcher [Dispatcher]
-  dpfw.dispatch.play [check-agreed described play]
+  dpfw.dispatch.play [described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task check-size task-payloads]
@@ -263,7 +263,7 @@ two steps (``net/interrupt``)."
     (setv reading (or session.reading (task.reader)))
     (cond
       (= kind "end") (do
-        (check-agreed payload session.connection)
+        (.check-agreed session.connection payload)
         (setv session.reading None)
         (.report self self.dispatcher.answered session number #("answer" reading payload)))
       (= kind "error") (do

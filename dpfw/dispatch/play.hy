@@ -97,7 +97,7 @@
       (return))
     (cond
       (= kind "end") (do
-        (check-agreed payload self.connection)
+        (.check-agreed self.connection payload)
         (.take-result self payload))
       (= kind "error")
         (setv self.error (described (bytes payload) self.connection))
@@ -166,10 +166,6 @@
         (.lose self.inlet e)
         (raise (or self.inlet.error e))))))
 
-
-(defn check-agreed [payload connection]
-  (when (and (packed? payload) (not connection.packed))
-    (raise (WireError f"{connection.peer} sent packed data, which was not agreed upon"))))
 
 (defn as-text [payload]
   "A result, as who reads its text is to find it."

@@ -14,6 +14,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   socket
   threading
   time
+  dpfw.data.codec [packed? size-of]
   dpfw.errors [WireError]
   dpfw.net.addresses [hung-up? peer-name]
   dpfw.net.frames [
@@ -264,6 +265,11 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       (WireError f"the connection with {self.peer} was cut in the middle of a frame")
       (ConnectionEnded f"the connection with {self.peer} ended")))
 
+  (defn check-agreed [self payload]
+    "Packed data come from who has agreed to them. Raises `WireError`."
+    (when (and (packed? payload) (not self.packed))
+      (raise (WireError f"{self.peer} sent packed data, which was not agreed upon"))))
+
   ;; Sending
 
   (defn send [self kind number [payload b""]]
@@ -273,7 +279,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 
   (defn send-buffers [self kind number payload]
     "The same with a payload that is a list of buffers."
-    (setv size (sum (map len payload)))
+    (setv size (size-of payload))
     (if (< size CHUNK)
       (.send self kind number (.join b"" payload))
       (.send-bytes self (header kind number size) #* payload)))

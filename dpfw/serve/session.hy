@@ -17,8 +17,8 @@ late, for one before it, and skipped; all else ends the session."
   os
   signal
   time [monotonic]
-  dpfw.data.codec [encode packed? size-of]
-  dpfw.errors [Interrupted WireError]
+  dpfw.data.codec [encode size-of]
+  dpfw.errors [Interrupted]
   dpfw.net.addresses [HANG-UP]
   dpfw.net.frames [LIMIT-ADVICE]
   dpfw.net.interrupt [Guard handling]
@@ -88,16 +88,13 @@ late, for one before it, and skipped; all else ends the session."
       (and next (= kind "task"))
         (.run-task self number (.receive-payload self.connection))
       (and next (= kind "values") (is self.values None))
-        (setv self.values (.admissible self (.receive-payload self.connection)))
+        (do
+          (setv self.values (.receive-payload self.connection))
+          (.check-agreed self.connection self.values))
       (= kind "kill")
         (die)
       True
         (pass-over self.connection kind number length self.number)))
-
-  (defn admissible [self values]
-    (when (and (packed? values) (not self.connection.packed))
-      (raise (WireError f"{self.connection.peer} sent packed data, which was not agreed upon")))
-    values)
 
   (defn heed-last-words [self]
     "An order to end holds also when it came with the end of the connection."

@@ -24,9 +24,9 @@ bytes follows, and then the values, as text or packed::
   hy.models [Expression FString Keyword Object String]
   dpfw.data.codec [packed? size-of takes-packed? text-of]
   dpfw.data.forms [SOURCE form-text written]
-  dpfw.data.packed [MARK pack small? unpack]
+  dpfw.data.packed [header pack small? unpack]
   dpfw.data.sexp [ATOMS datum-text read-datum write-datum]
-  dpfw.data.tokens [MAX-DEPTH Misfit snippet]
+  dpfw.data.tokens [Misfit snippet]
   dpfw.errors [DatumSyntaxError UnwritableError]
   dpfw.net.memory [new-memory])
 (eval-when-compile (require hyrule.control [unless]))
@@ -202,10 +202,8 @@ bytes follows, and then the values, as text or packed::
   (if (all (gfor  value values  (is (type value) str)))
     [(.encode (.join "\n" values))]
     (do
-      (setv values (lfor  value values  (if (is (type value) str) [(.encode value)] value))
-            head (+ MARK (.encode (write-datum (list (map size-of values))))))
-      ; So what stands at round places in the first value does so here.
-      [(+ head (* b" " (% (- -1 (len head)) 64)) b"\n") #* (chain.from-iterable values)])))
+      (setv values (lfor  value values  (if (is (type value) str) [(.encode value)] value)))
+      [(header (list (map size-of values))) #* (chain.from-iterable values)])))
 
 (defn values-of [payload]
   "The inverse: each value is a text, or bytes. Raises `DatumSyntaxError`."
