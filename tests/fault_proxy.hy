@@ -141,8 +141,8 @@ After that, frames pass again, so a connection that is dialled anew is sound."
       self.sockets [near far]
       self.open True
       [there back] (if (= proxy.dialler "master") DIRECTIONS (reversed DIRECTIONS)))
-    ; The dialler says two lines before its first frame, the listener one.
-    (for [[source sink direction lines] [[near far there 2] [far near back 1]]]
+    ; The dialler says three lines before its first frame, the listener two.
+    (for [[source sink direction lines] [[near far there 3] [far near back 2]]]
       (.setsockopt source socket.IPPROTO-TCP socket.TCP-NODELAY 1)
       (.settimeout source 30)
       (.register proxy.selector source selectors.EVENT-READ

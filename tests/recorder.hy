@@ -32,11 +32,16 @@ recordings are equal and a reader can check the proofs."
 
 ;; Two ends without chance
 
-(defn fixed-tokens [letter]
-  "In this process, session ids and nonces are a0a0…, a1a1…, and so on."
+(setv ABOUT {"dpfw" "0.1.0"  "hy" "1.1.0"  "python" "3.11.7"  "host" "node-b"  "pid" 4711})
+
+(defn [contextmanager] fixed-tokens [letter]
+  "In this process, session ids and nonces are a0a0…, a1a1…, and so on; and what it
+  says of itself is the same everywhere."
   (setv numbers (count))
-  (patch "dpfw.net.handshake.secrets" (SimpleNamespace
-    :token-hex (fn [n] (* f"{letter}{(next numbers)}" n)))))
+  (with [_ (patch "dpfw.net.handshake.secrets" (SimpleNamespace
+             :token-hex (fn [n] (* f"{letter}{(next numbers)}" n))))
+         _ (patch "dpfw.net.node.own_about" (fn [] (dict ABOUT)))]
+    (yield)))
 
 (defn slave []
   "What the slave's process runs."
@@ -74,7 +79,7 @@ recordings are equal and a reader can check the proofs."
     (setv
       self.lines []
       self.unread {"M" b""  "S" b""}
-      self.greetings {"M" 2  "S" 1}))  ; lines before the first frame
+      self.greetings {"M" 3  "S" 2}))  ; lines before the first frame
 
   (defn run [self master slave]
     "Until one of the two hangs up; which one does it first is chance."

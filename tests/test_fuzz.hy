@@ -239,7 +239,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
 (defn test-a-slave-evaluates-nothing-before-a-proof [server]
   (setv [process address] server
         task (marking "unproved")
-        mine (hello "master" (secrets.token-hex 16) True)
+        mine (hello "master" (secrets.token-hex 16))
         line (.encode f"{mine}\n")
         others [line (.replace line b"master" b"slave") task #* MASTER-FRAMES])
   (with [_ (bounded process.pid)]

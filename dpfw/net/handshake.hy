@@ -2,9 +2,11 @@
 
 ::
 
-    1  dialler   (dpfw 1 master \"SESSION\" \"NONCE\" packed)
-    2  listener  (dpfw 1 slave \"SESSION\" \"NONCE\" packed \"PROOF\")
+    1  dialler   (dpfw 1 master \"SESSION\" \"NONCE\" packed about)
+    2  listener  (dpfw 1 slave \"SESSION\" \"NONCE\" packed about \"PROOF\")
     3  dialler   (proof \"PROOF\")
+    4  dialler   {\"dpfw\" \"0.1.0\" …}       if both say ``about``
+    5  listener  {\"dpfw\" \"0.1.0\" …}
     -  either    (refused \"why\")            in place of its line; then it hangs up
 
 A refusal is final: dialling again helps only when somebody has changed something.
@@ -15,17 +17,18 @@ the HMAC-SHA256 under the cookie of
 
     dpfw proof 1 LF  SIDE LF  line 1 LF  line 2 without its proof LF  BINDING
 
-``packed`` says that this end takes packed data. It stands only where that is so, and
-in line 2 only if it does in line 1: then both take them. Words that an end does not
-know there, it passes over.
+``packed`` says that this end takes packed data, ``about`` that it says something of
+itself (``net/about``) and wants to hear as much. A word stands in line 2 only if it
+does in line 1: then it holds for both. Words that an end does not know there, it
+passes over.
 
 SIDE is ``dialler`` or ``listener``, whoever proves. Both nonces stand in what is
 proved, so no proof serves twice; the side stands there, so none can be sent
 back to whom it came from. BINDING is the TLS channel binding in hexadecimal,
 empty without TLS.
 
-All lines are matched with fixed patterns and are at most 512 bytes: until the
-proof, what comes from the other end meets no reader and no memory of ours."
+Until the proof, all lines are matched with fixed patterns and are at most 512 bytes:
+what comes from the other end meets no reader and no memory of ours."
 
 (import
   contextlib [contextmanager]
@@ -34,6 +37,7 @@ proof, what comes from the other end meets no reader and no memory of ours."
   secrets
   time
   dpfw.errors [HandshakeError Refused WireError]
+  dpfw.net.about [MAX-ABOUT about-line read-about]
   dpfw.net.tls [secure-accepted secure-dialled]
   dpfw.net.wire [ConnectionEnded])
 (eval-when-compile (require hyrule.control [unless]))
@@ -42,7 +46,6 @@ proof, what comes from the other end meets no reader and no memory of ours."
   VERSION 1
   MAX-LINE 512    ; bytes, line feed included
   DEADLINE 10     ; seconds, for the whole handshake
-  PACKED "packed"
   HELLO (re.compile (+
     rb"(\(dpfw ([0-9]{1,9}) (master|slave) \"([0-9a-f]{32})\" \"[0-9a-f]{32}\"((?: [a-z]{1,16}){0,8}))"
     rb"(?: \"([0-9a-f]{64})\")?\)"))
@@ -56,27 +59,34 @@ proof, what comes from the other end meets no reader and no memory of ours."
   "A session id, which no other process has: 32 hexadecimal digits."
   (secrets.token-hex 16))
 
-(defn dial-handshake [connection role session cookie [packed True]]
-  "Do the dialler's side of the handshake on a new connection, and note on it
-  whether both take packed data.
+(defn dial-handshake [connection role session cookie [packed True] [about None]]
+  "Do the dialler's side of the handshake on a new connection, and note on it what
+  both agree on: ``packed``, whether both take packed data, and ``about``, what the
+  other end says of itself, which is an empty dict if it says nothing.
 
   ``role`` (\"master\" or \"slave\") and ``session`` are this end's, ``cookie``
-  is bytes; ``packed`` says whether this end takes them. Returns the session id of the other end. Raises `Refused` when one of
-  the two refuses the other, and else `HandshakeError`; the connection is then of
-  no use."
-  (setv mine (hello role session packed))
+  is bytes; ``packed`` says whether this end takes packed data, and ``about`` is what
+  it says of itself, None for nothing. Returns the session id of the other end.
+  Raises `Refused` when one of the two refuses the other, and else `HandshakeError`;
+  the connection is then of no use."
+  (setv words (own-words packed about)
+        mine (hello role session words))
   (with [deadline (handshaking connection)]
     (secure-dialled connection deadline)
     (.send-line connection mine)
     (setv theirs (hear-hello connection deadline role)
-          unproved (without-proof theirs))
+          unproved (without-proof theirs)
+          agreed (& words (words-of theirs)))
     (check-proof connection cookie "listener" mine unproved (.group theirs 6))
     (.send-line connection
-      f"(proof \"{(proof connection cookie "dialler" mine unproved)}\")"))
-  (setv connection.packed (and packed (says-packed? theirs)))
+      f"(proof \"{(proof connection cookie "dialler" mine unproved)}\")")
+    (setv connection.packed (in "packed" agreed))
+    (when (in "about" agreed)
+      (.send-line connection (about-line about))
+      (setv connection.about (hear-about connection deadline))))
   (.decode (.group theirs 4)))
 
-(defn listen-handshake [connection role session cookie [packed True]]
+(defn listen-handshake [connection role session cookie [packed True] [about None]]
   "As `dial-handshake`, for the end that listened."
   (with [deadline (handshaking connection)]
     (unless (secure-accepted connection deadline)
@@ -85,21 +95,37 @@ proof, what comes from the other end meets no reader and no memory of ours."
           unproved (without-proof theirs))
     (when (.group theirs 6)  ; a proof, before anything is there to prove
       (raise (Garbage)))
-    (setv both (and packed (says-packed? theirs))
-          mine (hello role session both))
+    (setv agreed (& (own-words packed about) (words-of theirs))
+          mine (hello role session agreed))
     (.send-line connection
       f"{(cut mine -1)} \"{(proof connection cookie "listener" unproved mine)}\")")
     (check-proof connection cookie "dialler" unproved mine
-      (.group (hear connection deadline PROOF) 1)))
-  (setv connection.packed both)
+      (.group (hear connection deadline PROOF) 1))
+    (setv connection.packed (in "packed" agreed))
+    (when (in "about" agreed)
+      (setv connection.about (hear-about connection deadline))
+      (.send-line connection (about-line about))))
   (.decode (.group theirs 4)))
 
 
-(defn hello [role session [packed True]]
-  f"(dpfw {VERSION} {role} \"{session}\" \"{(secrets.token-hex 16)}\"{(if packed f" {PACKED}" "")})")
+(defn own-words [packed about]
+  (sfor  [word said] [["packed" packed] ["about" (is-not about None)]]  :if said  word))
 
-(defn says-packed? [hello]
-  (in PACKED (.split (.decode (.group hello 5)))))
+(defn words-of [hello]
+  (set (.split (.decode (.group hello 5)))))
+
+(defn hello [role session [words #{"packed"}]]
+  f"(dpfw {VERSION} {role} \"{session}\" \"{(secrets.token-hex 16)}\"{(.join "" (gfor  word ["packed" "about"]  :if (in word words)  f" {word}"))})")
+
+(defn hear-about [connection deadline]
+  (setv line (.receive-line connection MAX-ABOUT deadline)
+        refused (REFUSED.fullmatch line))
+  (when refused
+    (raise (refused-by connection refused)))
+  (try
+    (read-about line)
+    (except [ValueError]  ; what is no datum, too
+      (raise (Garbage)))))
 
 (defn without-proof [hello]
   "The line of a hello that was heard, less the listener's proof."
@@ -138,9 +164,13 @@ proof, what comes from the other end meets no reader and no memory of ours."
   (setv line (.receive-line connection MAX-LINE deadline)
         refused (REFUSED.fullmatch line))
   (when refused
-    (raise (Refused f"{connection.peer} refused: {(.decode (.group refused 1))}")))
+    (raise (refused-by connection refused)))
   (or (pattern.fullmatch line)
       (raise (Garbage))))
+
+
+(defn refused-by [connection line]
+  (Refused f"{connection.peer} refused: {(.decode (.group line 1))}"))
 
 
 (defclass Refusal [Exception]

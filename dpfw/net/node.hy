@@ -11,6 +11,7 @@ hands, and owns every thread and socket that comes of it."
   weakref [WeakSet]
   dpfw.data.codec [takes-packed?]
   dpfw.errors [HandshakeError]
+  dpfw.net.about [own-about]
   dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on silent? tune]
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
@@ -50,6 +51,7 @@ hands, and owns every thread and socket that comes of it."
       self.session (new-session)
       self.frame-limit (frame-limit)
       self.packed (takes-packed?)
+      self.about (own-about)   ; what it says of itself
       self.lock (threading.RLock)
       self.reactor (Reactor f"dpfw-{role}-reactor")
       self.threads (ThreadPool f"dpfw-{role}")
@@ -107,7 +109,8 @@ hands, and owns every thread and socket that comes of it."
     (setv secret (.secret self)
           connection (.own self (dial host port)))
     (try
-      #(connection (dial-handshake connection self.role self.session secret self.packed))
+      #(connection (dial-handshake
+        connection self.role self.session secret self.packed self.about))
       (except [BaseException]
         (.retire self connection)
         (raise))))
@@ -251,7 +254,8 @@ hands, and owns every thread and socket that comes of it."
     (.add-stranger self connection)
     (try
       (tune sock)
-      (setv session (listen-handshake connection self.role self.session (.secret self) self.packed))
+      (setv session (listen-handshake
+        connection self.role self.session (.secret self) self.packed self.about))
       (except [e HandshakeError]
         (.retire self connection)
         (log.warning "%s" e)

@@ -45,6 +45,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.limit limit
       self.binding b""    ; the TLS channel binding, empty without TLS
       self.packed False   ; have both ends said that they take packed data?
+      self.about {}       ; what the other end has said of itself
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
       self.received b""   ; bytes that came and were not taken yet:

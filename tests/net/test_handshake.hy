@@ -11,6 +11,7 @@
   pytest
   dpfw.net.handshake
   dpfw.errors [HandshakeError Refused]
+  dpfw.net.about [about-line]
   dpfw.net.handshake [dial-handshake listen-handshake new-session MAX-LINE]
   tests.helpers [all-from begin exactly facing holds line-from linked message outcome pair reset stranger
            WAIT])
@@ -134,7 +135,7 @@
   (holds (outcome listened) (* "5" 32)))
 
 (defn test-nonces-and-sessions-are-never-the-same []
-  (setv hellos (lfor  _ (range 100)  (dpfw.net.handshake.hello "slave" "x" True)))
+  (setv hellos (lfor  _ (range 100)  (dpfw.net.handshake.hello "slave" "x")))
   (holds (len (set hellos)) 100)
   (setv sessions (lfor  _ (range 100)  (new-session)))
   (holds (len (set sessions)) 100)
@@ -622,3 +623,49 @@
   (for [future (shake #* pair)]
     (outcome future))
   (holds (len compared) 2))
+
+;; * What they say of themselves
+
+(setv
+  MINE {"dpfw" "0.1.0"  "host" "node-a"}
+  THEIRS {"dpfw" "0.2.0"  "name" "gpu"  "labels" ["a" "b"]  "later" [1 2]})
+
+(defn introduced [dialler listener mine theirs]
+  [(begin dial-handshake dialler "master" (new-session) COOKIE True mine)
+   (begin listen-handshake listener "slave" (new-session) COOKIE True theirs)])
+
+(defn test-each-hears-of-the-other [pair]
+  (for [future (introduced #* pair MINE THEIRS)]
+    (outcome future))
+  (holds (lfor  end pair  end.about) [THEIRS MINE]))
+
+(defn [(pytest.mark.parametrize "told" [[MINE None] [None THEIRS] [None None]])]
+      test-nothing-is-said-unless-both-want-it [pair told]
+  (for [future (introduced #* pair #* told)]
+    (outcome future))
+  (holds (lfor  end pair  end.about) [{} {}]))
+
+(defn [(pytest.mark.parametrize "line" [
+        b"(quit)" b"[]" b"{1 2}" b"{\"pid\" \"1\"}" b"{\"host\" 5}" b"{\"name\" \"\\x1b[2J\"}" b"" b"\xff"
+        (+ b"{\"dpfw\" \"" (* b"9" 101) b"\"}") (+ b"{\"later\" \"" (* b"9" 5000) b"\"}")
+        (+ b"{\"labels\" [" (* b"\"a\" " 21) b"]}") b"(refused \"no\")"])]
+      test-who-says-nonsense-of-itself-is-not-let-in [stranger line]
+  (setv [connection peer] stranger
+        listened (begin listen-handshake connection "slave" (new-session) COOKIE True THEIRS)
+        mine (.replace (a-hello "master") ")" " about)"))
+  (send-line peer mine)
+  (setv theirs (unproved (line-from peer)))
+  (send-line peer f"(proof \"{(prove "dialler" mine theirs)}\")")
+  (.sendall peer (+ line b"\n"))
+  (if (in b"refused" line)
+    (refusal listened "no")
+    (failure listened))
+  (holds connection.about {}))
+
+(defn test-what-cannot-be-said-is-an-error-here [pair]
+  (with [raised (pytest.raises ValueError)]
+    (about-line {"name" "a\nb"}))
+  (message raised "name" "a\\nb")
+  (with [raised (pytest.raises ValueError)]
+    (about-line {"later" (* "x" 5000)}))
+  (message raised "4096"))

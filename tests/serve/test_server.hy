@@ -110,7 +110,7 @@
 (defn test-a-slave-that-dials-a-slave-ends []
   (with [[listener serving] (dialling)]
     (with [sock (called listener)]
-      (answers sock (.encode (+ (hello "slave" (secrets.token-hex 16) True) "\n")))
+      (answers sock (.encode (+ (hello "slave" (secrets.token-hex 16)) "\n")))
       (refusal serving "both ends are slaves"))))
 
 (defn test-a-host-that-does-not-resolve-is-final-if-it-never-did []

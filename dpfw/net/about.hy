@@ -1,0 +1,83 @@
+"What an end says of itself, once both have proved that they hold the cookie: a dict
+on one line.
+
+::
+
+    {\"dpfw\" \"0.1.0\" \"hy\" \"1.1.0\" \"python\" \"3.11.7\" \"host\" \"node-b\" \"pid\" 4711}
+
+Further words may stand there, and are passed over by who does not know them."
+
+(import
+  dpfw
+  os
+  socket
+  sys
+  dpfw.data.sexp [read-datum write-datum]
+  dpfw.errors [DatumSyntaxError])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  MAX-ABOUT 4096  ; bytes, line feed included
+  LONGEST 100     ; characters of a text in it
+  MOST-LABELS 20
+  VERSIONS {"dpfw" "dpfw"  "hy" "Hy"  "python" "Python"})
+
+
+(defn own-about [#** more]
+  "What this process says; ``more`` is what its user adds. ::
+
+    (get (own-about :name \"gpu-1\") \"name\")  ; => \"gpu-1\""
+  {"dpfw" dpfw.__version__
+   "hy" hy.__version__
+   "python" (get (.split sys.version) 0)
+   "host" (cut (socket.gethostname) LONGEST)
+   "pid" (os.getpid)
+   #** more})
+
+(defn about-line [about]
+  "As a line, without its line feed. Raises `ValueError` if it is too long, or holds
+  what the other end would not take."
+  (setv line (write-datum (checked-about about)))
+  (unless (< (len (.encode line)) MAX-ABOUT)
+    (raise (ValueError f"what this end says of itself takes {(len line)} bytes, and may take {MAX-ABOUT}; shorten its name or labels")))
+  line)
+
+(defn read-about [line]
+  "The dict in a line that came, as bytes. Raises `ValueError`."
+  (try
+    (checked-about (read-datum (str line "utf-8")))
+    (except [e DatumSyntaxError]
+      (raise (ValueError (str e)) :from e))))
+
+(defn checked-about [about]
+  ; It is shown to people and compared, so it has nothing that could play tricks there.
+  (unless (and (isinstance about dict) (all (map text? about)))
+    (raise (ValueError "what an end says of itself is a dict, whose keys are texts")))
+  (for [[key value] (.items about)]
+    (unless (cond
+        (= key "pid") (is (type value) int)
+        (= key "labels") (and (isinstance value list) (<= (len value) MOST-LABELS) (all (map text? value)))
+        (in key #{"dpfw" "hy" "python" "host" "name"}) (text? value)
+        True True)
+      (raise (ValueError f"{value !r} cannot be the {key} of an end"))))
+  about)
+
+(defn text? [x]
+  (and (is (type x) str) (<= (len x) LONGEST) (.isprintable x)))
+
+(defn differences [mine theirs]
+  "How the versions of two ends differ, for people; an empty text if they do not. Of
+  Python, only the first two numbers count. ::
+
+    (differences {\"hy\" \"1.1.0\" \"python\" \"3.11.7\"} {\"hy\" \"1.0.0\" \"python\" \"3.11.2\"})
+    ; => \"Hy 1.0.0 there, and 1.1.0 here\""
+  (.join "; " (gfor
+    [key name] (.items VERSIONS)
+    :if (and (in key mine) (in key theirs)
+             (!= (telling key (get mine key)) (telling key (get theirs key))))
+    f"{name} {(get theirs key)} there, and {(get mine key)} here")))
+
+(defn telling [key version]
+  (if (= key "python")
+    (cut (.split version ".") 2)
+    version))
