@@ -186,12 +186,12 @@ m.dpfw_slaves()
 
 ;; Callbacks
 
-(defn test-callbacks-stop-nothing []
+(defn test-callbacks-stop-nothing [gate]
   "Whatever they do."
   (with [[master _] (launched 2)]
-    (check-callbacks master)))
+    (check-callbacks master gate)))
 
-(defn check-callbacks [two]
+(defn check-callbacks [two gate]
   (setv never (threading.Event)
         called (threading.Event)
         waiting (threading.Event))
@@ -206,9 +206,11 @@ m.dpfw_slaves()
   (try
     (for [callback [wait-for-it leave make-another]]
       (for [_ (range 5)]
-        (setv promise (.make-task two '(fn [i o] 1) read-result))
+        ; It ends only after this thread, which would run the callback of one that has.
+        (setv promise (.make-task two (held gate) read-result))
         (.add-done-callback promise callback)
-        (holds (.result promise WAIT) 1)))
+        (.close (wait-for-opening gate))
+        (holds (.result promise WAIT) "let go")))
     (assert (.wait called WAIT))
     (assert (.wait waiting WAIT))
     ; Timers go on, too, and tasks with a thread of their own.
