@@ -18,7 +18,7 @@ recordings are equal and a reader can check the proofs."
   unittest.mock [patch]
   dpfw.errors [Refused]
   dpfw.master [Master force read read-result write]
-  dpfw.data.packed [MARK]
+  dpfw.data.buffers [MARK]
   dpfw.net.frames [HEADER])
 (require hyrule.control [unless])
 

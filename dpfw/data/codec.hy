@@ -5,7 +5,8 @@ never begins with the byte that packed data begin with."
 
 (import
   os
-  dpfw.data.packed [MARK pack small? unpack]
+  dpfw.data.buffers [MARK]
+  dpfw.data.packed [pack small? unpack]
   dpfw.data.sexp [read-datum write-datum]
   dpfw.errors [DatumSyntaxError SettingError])
 

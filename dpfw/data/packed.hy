@@ -15,22 +15,21 @@ Whatever one form takes, the other takes, and both denote the same value."
 
 (import
   collections [deque]
-  itertools [groupby]
   re
   hy.models [Keyword]
   dpfw.errors [DatumSyntaxError UnwritableError]
-  dpfw.data.column-kinds [
-    ALIGNMENT ARRAYS FROM-COLUMN TO-COLUMN aligned write-mixed write-tagged]
+  dpfw.data.buffers [LARGE MARK header in-few]
+  dpfw.data.column-kinds [ARRAYS FROM-COLUMN TO-COLUMN aligned write-mixed write-tagged]
   dpfw.data.columns [Column same-count write-constants write-texts]
   dpfw.data.forms [DATUM check-depth]
   dpfw.data.garbage [no-collection]
+  dpfw.data.lone-array [pack-array unpack-array]
   dpfw.data.sexp [ATOMS find-writer read-datum write-datum]
   dpfw.data.standard-types [BY-TAG kind-of-all only]
   dpfw.data.tokens [MAX-DEPTH Misfit Misread snippet])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  MARK b"\xff"
   NEWLINE (re.compile b"\n")
   ; What is made of so many values, and of so many characters or bytes in its strings,
   ; is small: its text takes less time than a plan and columns of some ten microseconds
@@ -45,10 +44,7 @@ Whatever one form takes, the other takes, and both denote the same value."
   ; pack. So it is done, once, when a plan has grown so long, or when so many values
   ; have been met, and some twice in a column.
   MANY-COLUMNS 1000
-  MANY-VALUES 200,000
-  ; Bytes, from which on a buffer is worth to be handed on without copying it, and
-  ; what is made of them so many objects that a look for cycles among them takes time.
-  LARGE 65,536)
+  MANY-VALUES 200,000)
 
 
 ;; Small values
@@ -151,6 +147,9 @@ Whatever one form takes, the other takes, and both denote the same value."
 
   They may be views of arrays in ``x``, which should not change before the buffers
   have been used. Raises `UnwritableError` for what `write-datum` raises it for."
+  (in-few (or (pack-array x) (pack-columns x))))
+
+(defn pack-columns [x]
   (try
     (setv [plan buffers] (columns-of x)  head (header plan))
     ; It will say what is wrong, and where.
@@ -158,7 +157,7 @@ Whatever one form takes, the other takes, and both denote the same value."
       (setv text (.encode (write-datum x))
             buffers [text]
             head (header [["text" 1 (len text)]]))))
-  (in-few [head #* buffers]))
+  [head #* buffers])
 
 (defn columns-of [x]
   (setv plan []  buffers []  place 0  count 0  acyclic False  left [#([x] 1)])
@@ -197,22 +196,6 @@ Whatever one form takes, the other takes, and both denote the same value."
       (not-in cls DATUM) (write-tagged xs))
     (write-texts xs depth)))
 
-(defn header [plan]
-  "The line that packed data begin with: the plan, or another datum that tells what
-  follows."
-  ; The columns begin at a multiple of `ALIGNMENT`.
-  (setv text (+ MARK (.encode (write-datum plan))))
-  (+ text (* b" " (% (- -1 (len text)) ALIGNMENT)) b"\n"))
-
-(defn in-few [buffers]
-  (setv all [])
-  (for [[large run] (groupby buffers (fn [b] (>= (len b) LARGE)))]
-    (if large
-      (.extend all run)
-      (.append all (.join b"" run))))
-  all)
-
-
 ;; Reading
 
 (defn unpack [data]
@@ -223,7 +206,13 @@ Whatever one form takes, the other takes, and both denote the same value."
   ``data`` is a bytes-like object. If it can be written to, arrays of NumPy lie in
   it. Raises `DatumSyntaxError` if it is anything but one packed datum."
   (setv data (.cast (memoryview data) "B")
-        columns (read-plan data))
+        array (unpack-array data))
+  (if (is array None)
+    (unpack-columns data)
+    array))
+
+(defn unpack-columns [data]
+  (setv columns (read-plan data))
   (if (< (len data) LARGE)
     (values-of columns)
     (with [_ (no-collection)]

@@ -1,8 +1,8 @@
 "A task, as its master sees it: a remote for a slave, and what becomes of it."
 
 (import
+  dpfw.data.buffers [in-few]
   dpfw.data.codec [packed? size-of]
-  dpfw.data.packed [in-few]
   dpfw.errors [SlaveLost]
   dpfw.net.frames [LIMIT-ADVICE framed header]
   dpfw.task.remote [as-texts values-payload])

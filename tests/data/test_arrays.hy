@@ -14,7 +14,8 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
   hypothesis [given settings strategies :as st]
   pytest
   dpfw.data.arrays [ALIKE array-buffer array-from array-shape]
-  dpfw.data.packed [pack unpack]
+  dpfw.data.lone-array [unpack-array]
+  dpfw.data.packed [pack pack-columns unpack unpack-columns]
   dpfw.data.sexp [read-datum register-type write-datum]
   dpfw.data.tokens [Misfit]
   dpfw.errors [DatumSyntaxError UnwritableError]
@@ -524,3 +525,39 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
   (assert (!= good bad) good)
   (with [(pytest.raises DatumSyntaxError)]
     (unpack bad)))
+
+
+;; * By itself, an array is packed and unpacked at once
+
+(defn joined [buffers]
+  (.join b"" buffers))
+
+(defn [(given (arrays)) (examples 300)] test-a-lone-array-is-packed-as-its-columns-would-be [x]
+  (setv by-columns (joined (pack-columns x))
+        packed (joined (pack x)))
+  (assert (= packed by-columns))
+  (assert (is (unpack-array (memoryview (joined (pack [x])))) None) "that is a list")
+  (when x.size
+    (setv y (unpack-array (memoryview packed)))
+    (check x y)
+    (check x (unpack-columns (memoryview packed)))))
+
+(setv LONE (joined (pack (np.arange 3 :dtype "<i2"))))
+
+(defn [(pytest.mark.parametrize "right, wrong" [
+        #(b"<i2" b"<i4") #(b"<i2" b"|O2") #(b"[3]" b"[4]") #(b"[3]" b"3  ") #(b"\"C\"" b"\"F\"") #(b"\"C\"" b"\"K\"")
+        #(b" 1 6 " b" 1 8 ") #(b" 1 6 " b" 2 6 ") #(b"[3]" b"[[") #(b"ndarray" b"ndarrax")])]
+      test-what-is-wrong-with-a-lone-array-is-said [right wrong]
+  (assert (in right LONE))
+  (setv data (.replace LONE right wrong))
+  (assert (is (unpack-array (memoryview data)) None))
+  (with [_ (pytest.raises DatumSyntaxError)]
+    (unpack data)))
+
+(defn test-what-comes-leaves-no-mark-on-what-is-made []
+  "True is equal to 1, but an array has no dimension True."
+  (setv x (np.zeros [1 7] :dtype "<f4")
+        told (.replace (joined (pack-columns x)) b"[1 7]" b"[True 7]"))
+  (with [_ (pytest.raises DatumSyntaxError)]
+    (unpack (.replace told b"\"text\" 1 17" b"\"text\" 1 20")))
+  (assert (= (joined (pack x)) (joined (pack-columns x)))))
