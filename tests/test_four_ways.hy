@@ -11,6 +11,7 @@
   dpfw.errors [MasterClosed SlaveLost]
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read-result]
+  tests.helpers [begin outcome]
   tests.processes [await-slaves ended error-of launched run-task slave-process slave-server WAIT])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))
@@ -23,6 +24,23 @@
     (assert (= (.slaves master) [slave]))
     (assert (= (run-task master PID) process.pid))
     (assert (= (str port) (get (.split slave.address ":") -1)) slave.address)))
+
+(defn test-a-master-client-waits-for-a-slave-server []
+  (with [place (socket.socket)  master (Master)]
+    ; Its own, while it does not listen; and a slave may listen there all the same.
+    (.setsockopt place socket.SOL-SOCKET socket.SO-REUSEADDR 1)
+    (.bind place #("127.0.0.1" 0))
+    (setv [host port] (.getsockname place)
+          error (error-of master.connect host port :wait 0.1))
+    (assert (isinstance error ConnectionRefusedError) (repr error))
+    (assert (in "tried for 0.1 seconds" (str error)) error)
+    (setv coming (begin (fn [] (.connect master host port :wait WAIT))))
+    (with [process (slave-process (str port) "--host" host)]
+      (setv slave (outcome coming))
+      (assert (= (run-task master PID) process.pid)))
+    (for [[wait base] [["5" TypeError] [True TypeError] [-1 ValueError] [None TypeError]]]
+      (with [_ (pytest.raises base)]
+        (.connect master host port :wait wait)))))
 
 (defn test-a-slave-client-dials-a-master-server []
   (with [master (Master)]

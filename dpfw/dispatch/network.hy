@@ -34,7 +34,7 @@ two steps (``net/interrupt``)."
   dpfw.net.leader [Leader]
   dpfw.net.node [Node]
   dpfw.net.reactor [EPOLL]
-  dpfw.net.redial [Redialler]
+  dpfw.net.redial [Redialler dial-for]
   dpfw.task.ports [REACH]
   dpfw.task.remote [as-remote])
 (eval-when-compile (require hyrule.control [unless]))
@@ -122,10 +122,10 @@ two steps (``net/interrupt``)."
       (.perform self todo))
     slave)
 
-  (defn connect [self host port]
-    "Dial a slave server; returns the `Slave`."
-    (setv [connection id] (.dial self.node host port))
-    (or (.joined self connection id :dialled #(host port))
+  (defn connect [self host port [wait 0]]
+    "Dial a slave server, for so many seconds if it is not up yet; returns the `Slave`."
+    (setv dialled (dial-for wait (fn [] (.dial self.node host port)) self.node.closed))
+    (or (and dialled (.joined self #* dialled :dialled #(host port)))
         (raise (MasterClosed "this master has left the network"))))
 
   (defn listen [self session]

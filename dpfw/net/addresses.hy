@@ -122,13 +122,13 @@
   (and (or (> retransmissions 0) (>= probes MANY-PROBES))
        (> milliseconds (* 1000 LONGEST-SILENCE))))
 
-(defn pauses []
+(defn pauses [[most LONGEST-PAUSE]]
   "Seconds to wait before each next dial: growing, and never the same in two
   processes that lost the same server at once."
   (setv longest FIRST-PAUSE)
   (while True
     (yield (random.uniform (/ longest 2) longest))
-    (setv longest (min (* 2 longest) LONGEST-PAUSE))))
+    (setv longest (min (* 2 longest) most))))
 
 (defn parse-address [text]
   "The host and port in HOST:PORT or [HOST]:PORT. ::

@@ -33,7 +33,8 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
 (setv
   log (logging.getLogger __name__)
   AT-ONCE 64   ; connections that are looked at before the leader looks up
-  TICK 0.001)  ; seconds
+  TICK 0.001   ; seconds
+  LONGEST-WAIT 1e6)  ; seconds; poll(2) takes no more than 2^31 milliseconds
 
 
 (defclass Waiter []
@@ -70,7 +71,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
     (unless self.over
       (if (is deadline None)
         (.acquire gate)
-        (.acquire gate :timeout (max 0 (- deadline (time.monotonic)))))))
+        (.acquire gate :timeout (seconds-to deadline)))))
 
   (defn wait [self leader [deadline None]]
     "Wait, as the leader if nobody else is."
@@ -264,4 +265,5 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
   (>= (time.monotonic) deadline))
 
 (defn seconds-to [deadline]
-  (max 0 (- deadline (time.monotonic))))
+  "At most as many as the system can wait for at once."
+  (max 0 (min LONGEST-WAIT (- deadline (time.monotonic)))))

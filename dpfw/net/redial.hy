@@ -2,10 +2,15 @@
 
 (import
   logging
+  socket
+  time
+  dpfw.errors [AddressError CookieError Refused]
   dpfw.net.addresses [pauses])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv log (logging.getLogger __name__))
+(setv
+  log (logging.getLogger __name__)
+  LONGEST-WAIT 1.0)  ; seconds between dials, while somebody waits
 
 
 (defclass Redialler []
@@ -57,3 +62,34 @@
       (log.debug "%s; dialling again" text)
       (log.warning "%s; dialling until it answers" text))
     (setv self.said text)))
+
+
+(defn dial-for [seconds dial closed]
+  "What ``dial`` gives: called now, and again until somebody answers, or so many
+  seconds have passed. Then its last error is raised, and says how long it was tried.
+  Returns None when ``closed`` is set meanwhile."
+  (setv deadline (+ (time.monotonic) seconds))
+  (for [pause (pauses LONGEST-WAIT)]
+    (try
+      (return (dial))
+      (except [e OSError]
+        (when (or (= seconds 0) (in-vain? e))
+          (raise))
+        (setv left (- deadline (time.monotonic)))
+        (when (<= left 0)
+          (raise (after-trying e seconds) :from e))
+        (log.info "%s; dialling for another %.1f seconds" e left)))
+    (when (.wait closed (min pause left))
+      (return None))))
+
+(defn in-vain? [error]
+  "Will it be the same the next time? A host may not have its name yet."
+  (or (isinstance error #(Refused CookieError))
+      (and (isinstance error AddressError)
+           (not (isinstance error.__cause__ socket.gaierror)))))
+
+(defn after-trying [error seconds]
+  (setv tried f"tried for {seconds} seconds")
+  (if error.strerror
+    ((type error) error.errno f"{error.strerror}; {tried}")
+    ((type error) f"{error}; {tried}")))

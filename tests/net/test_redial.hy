@@ -3,10 +3,12 @@
 (import
   itertools [count]
   logging
+  math
+  socket
   threading
   pytest
   dpfw.errors [AddressError CookieError HandshakeError MasterClosed Refused]
-  dpfw.net.redial [Redialler]
+  dpfw.net.redial [Redialler dial-for]
   tests.helpers [begin holds outcome])
 
 (defclass Closed []
@@ -119,3 +121,46 @@
   (holds (lfor  r caplog.records  r.levelname)
     ["WARNING" "DEBUG" "WARNING" "WARNING" "WARNING"])
   (assert (in "nobody is there" (. (get caplog.records 0) message)) caplog.text))
+
+
+;; * While somebody waits
+
+(defn no-such-host []
+  (setv error (AddressError "no such host")
+        error.__cause__ (socket.gaierror -2 "unknown"))
+  error)
+
+(defn [(pytest.mark.parametrize "error" [NOBODY (HandshakeError "no dpfw") (TimeoutError "silence") (no-such-host)])]
+  test-a-server-may-come-up-while-it-is-waited-for [error]
+  (for [seconds [1000 math.inf]]
+    (setv closed (Closed))
+    (holds (dial-for seconds (answering #* (* [error] 9) "answer") closed) "answer")
+    (holds [(len closed.times) (<= (max closed.times) 1)] [9 True])))
+
+(defn [(pytest.mark.parametrize "error" [(Refused "no") (CookieError "no cookie") (AddressError "no port") (ValueError "odd")])]
+  test-what-would-be-the-same-again-is-not-waited-for [error]
+  (setv closed (Closed)
+        failed (begin dial-for 1000 (answering error) closed))
+  (with [raised (pytest.raises (type error))]
+    (outcome failed))
+  (holds [raised.value closed.times] [error []]))
+
+(defn test-an-error-says-how-long-it-was-tried []
+  (for [[error says] [[NOBODY "[Errno 111] nobody is there; tried for 1e-09 seconds"]
+                      [(HandshakeError "no dpfw") "no dpfw; tried for 1e-09 seconds"]
+                      [(no-such-host) "no such host; tried for 1e-09 seconds"]]]
+    (with [raised (pytest.raises (type error))]
+      (dial-for 1e-9 (answering error) (Closed)))
+    (holds [(str raised.value) raised.value.__cause__] [says error]))
+  ; Which who does not wait need not be told.
+  (with [raised (pytest.raises ConnectionError)]
+    (dial-for 0 (answering NOBODY) (Closed)))
+  (holds raised.value NOBODY))
+
+(defn test-the-last-pause-is-no-longer-than-the-wait []
+  (setv closed (Closed 1))
+  (dial-for 0.01 (answering NOBODY) closed)
+  (assert (<= (get closed.times 0) 0.01) closed.times))
+
+(defn test-nobody-waits-when-all-is-closed []
+  (holds (dial-for 1000 (answering NOBODY) (Closed 1)) None))
