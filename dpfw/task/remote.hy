@@ -19,6 +19,7 @@ bytes follows, and then the values, as text or packed::
     0xFF [LENGTH ...] LF VALUE ..."
 
 (import
+  functools [partial]
   itertools [chain]
   re
   hy.models [Expression FString Keyword Object String]
@@ -29,7 +30,8 @@ bytes follows, and then the values, as text or packed::
   dpfw.data.sexp [ATOMS datum-text read-datum write-datum]
   dpfw.data.tokens [Misfit snippet]
   dpfw.errors [DatumSyntaxError UnwritableError]
-  dpfw.net.memory [new-memory])
+  dpfw.net.memory [new-memory]
+  dpfw.task.names [names-of])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -106,7 +108,26 @@ bytes follows, and then the values, as text or packed::
   (cond
     (is (type x) Remote) x
     (is (type x) str) (Remote x)
+    (function? x) (as-remote
+      `(fn [dpfw-i dpfw-o] (~(function-form "the remote" x "(fn [i o] …)") dpfw-i dpfw-o)))
     True (written "the remote" remote-of x)))
+
+(defn function? [x]
+  "Is it a Python function, or another callable? A keyword is one, but also a form."
+  (and (callable x) (not (isinstance x Object))))
+
+(defn function-form [what f instead]
+  "A form of a Python function that slaves can import, or of a `partial` of one. Errors
+  call it ``what``, and advise to quote what is ``instead``."
+  (when (is (type f) partial)
+    (return `((. hy I dpfw/task/names bound)
+      ~(function-form what f.func instead) ~(Datum f.args) ~(Datum f.keywords))))
+  (setv names (names-of f))
+  (unless names
+    (raise (TypeError (+ f"{what} is {f !r}, which slaves cannot import"
+      (if (= (getattr f "__module__" None) "__main__") ", since its module is the program itself" "")
+      f"; quote it, as in '{instead}, or give its text, \"{instead}\", or put it into a module that they can import"))))
+  `((. hy I dpfw/task/names named) ~(Datum names)))
 
 (defn remote-of [form]
   ; Models never change, so one that is sent again need not be written again.
