@@ -4,7 +4,7 @@
 (import
   statistics [median]
   time [perf-counter]
-  dpfw.dispatch.mapping
+  dpfw.dispatch.chunk [Chunk]
   dpfw.serve.evaluator
   dpfw.task.chunks
   bench.processes [launched])
@@ -15,23 +15,23 @@
   RECORDS 50,000
   PROCEDURE '(fn [record] {#** record  "d" 1})
   MASTER {
-    "chunk_value" "packs the items"
-    "read_answer" "reads the results"}
+    "value_of" "packs the items"
+    "take" "reads the results"}
   SLAVE {
     "unpack" "reads the items"
     "mapped" "calls the procedure"
     "write_all" "packs and sends the results"})
 
 
-;; How long functions of a module take, in all
+;; How long functions of a module, or a class, take, in all
 
 (setv spent {})  ; name -> seconds
 
-(defn timed [module names]
+(defn timed [owner names]
   (for [name names]
     (setv (get spent name) 0
-          function (getattr module name))
-    (setattr module name (fn [#* arguments [function function] [name name]]
+          function (getattr owner name))
+    (setattr owner name (fn [#* arguments [function function] [name name]]
       (setv begun (perf-counter))
       (try
         (function #* arguments)
@@ -66,7 +66,7 @@
         items (records))
   (with [master (launched SLAVES)]
     (.broadcast master WATCH)
-    (timed dpfw.dispatch.mapping MASTER)
+    (timed Chunk MASTER)
     (.map master PROCEDURE items)
     (for [_ (range ROUNDS)]
       (told)

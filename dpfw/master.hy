@@ -12,14 +12,15 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (import
   atexit
   concurrent.futures [CancelledError]
-  math [isnan]
+  inspect
   threading
   dpfw.data.sexp [register-type]
   dpfw.dispatch [mapping]
   dpfw.dispatch.capture [with-variables]
   dpfw.dispatch.dispatcher [ALONE]
-  dpfw.dispatch.mapping [NOTHING checked-retries]
+  dpfw.dispatch.mapping [NOTHING]
   dpfw.dispatch.network [Network]
+  dpfw.dispatch.options [Options check-seconds checked-retries checked-timeout]
   dpfw.dispatch.promise [Promise force]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.registry [Slave]
@@ -29,8 +30,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (eval-when-compile (require hyrule.control [unless]))
 
 (defclass Master []
-  "A master's end of the network. The ``dpfw-…`` functions act on one default
-  master; make your own to have several. ::
+  "A master's end of the network. The ``dpfw-…`` functions are these methods, of one
+  default master; make your own to have several. ::
 
     (with [m (Master)]
       (.connect m \"node-b\" 10000)
@@ -57,27 +58,45 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (.act self.network self.network.dispatcher.opened -1)))
 
   (defn serve [self port [backlog 100] [host None]]
-    "Listen for slaves that dial in. Blocks until the master is closed."
+    "Listen for slaves that dial in. Blocks until the master is closed.
+
+    ``port`` 0 is any free port, ``backlog`` how many connections may wait to be
+    accepted, ``host`` the address to listen on, None for every one. Raises
+    `AddressError` when it cannot listen there, `CookieError`.
+
+    Source: dpfw for CHICKEN Scheme (2006)."
     (setv address (.listen self port backlog host))
     (try
       (.wait self.node)
       (finally
         (.unlisten self address))))
 
-  (defn connect [self host port]
-    "Dial a slave server; returns the `Slave`, connected and authenticated.
-    Dials again, until the master is closed, when the slave goes away."
+  (defn connect [self host port * [wait 0]]
+    "Dial a slave server. Returns the `Slave`, as soon as it is connected and
+    authenticated; if it goes away later, it is dialled again, until the master is
+    closed.
+
+    A server that is not up yet is dialled again for ``wait`` seconds.
+
+    Raises `AddressError` when the host does not resolve, `OSError` when nothing
+    answers there, `Refused` when the other end is no slave or has another cookie,
+    `CookieError`.
+
+    Source: dpfw for CHICKEN Scheme (2006); the wait is new."
     (.check-open self)
-    (.connect self.network host port))
+    (check-seconds "wait" wait)
+    (.connect self.network host port wait))
 
   (defn slaves [self]
-    "Every connected slave, in the order in which they joined."
+    "Every connected slave, in the order in which they joined, as a list."
     (with [_ self.network.lock]
       (list (.values self.network.dispatcher.registry.connected))))
 
   (defn get-slave [self [wait True]]
     "An idle slave, not reserved: the one that has been idle longest. With none
-    idle, waits, or returns None if ``wait`` is false."
+    idle, waits, or returns None if ``wait`` is false.
+
+    Source: dpfw for CHICKEN Scheme (2006)."
     (setv dispatcher self.network.dispatcher)
     (defn idle-slave []
       (.check-open self)
@@ -93,13 +112,39 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     slave)
 
   (defn kill [self slave]
-    "See `dpfw-kill`."
+    "End a slave's process, with all that runs in it: the way out when a remote
+    does not heed an interrupt. Returns at once; the task that ran ends with
+    `SlaveLost`, and so do those that wait for this slave.
+
+    A slave that was launched here dies whatever it does. One elsewhere gets the
+    order over its connection, and obeys unless C code holds its interpreter."
     (.kill self.network slave))
 
   ;; Tasks
 
   (defn make-task [self remote local [slave None] * [timeout None] [retries 0]]
-    "See `dpfw-make-task`."
+    "Hand a task to an idle slave, or to ``slave``; return a promise at once. ::
+
+      (setv t (dpfw-make-task '(fn [i o] (+ 2 3)) read-result))
+      (force t)  ; => 5
+
+    ``remote`` is a Hy form, or the text of one, that evaluates to a procedure of
+    an input and an output port; or a Python function of them, which the slave
+    imports. ``local`` is such a procedure, and runs here, in a
+    thread of its own, with the other ends of the ports; what it returns is the
+    promise's result. With no idle slave the task waits in line; tasks for one
+    slave run in their order.
+
+    After ``timeout`` seconds of running, the remote is interrupted, and the
+    promise ends with `TaskTimeout`. With ``retries``, a task whose slave is lost
+    runs again on another, so many times at most; only give them to remotes that
+    may run twice.
+
+    Raises `UnwritableError` when the remote has no text. The promise ends with
+    the local procedure's error, with a `RemoteError` that tells of the remote's,
+    with `SlaveLost`, or with `MasterClosed`.
+
+    Source: dpfw for CHICKEN Scheme (2006); timeout and retries are new."
     (.check-open self)
     (unless (callable local)
       (raise (TypeError
@@ -109,24 +154,48 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (checked-timeout timeout) (checked-retries retries)))
 
   (defn parallel [self tasks]
-    "See `dpfw-parallel`."
+    "Run ``[remote local]`` pairs side by side; return the results in order. ::
+
+      (dpfw-parallel `[[(fn [i o] (+ 2 1)) ~read-result]
+                       [(fn [i o] (+ 5 5)) ~read-result]])  ; => [3 10]
+
+    All run to their end. Then the first failure in the order of the list, if any,
+    is raised.
+
+    Source: dpfw for CHICKEN Scheme (2006)."
     (all-of (gfor  [remote local] tasks  (.make-task self remote local))))
 
   (defn broadcast [self remote]
-    "See `dpfw-broadcast`."
+    "Run a remote on every connected slave; return the results in the order of
+    ``(dpfw-slaves)``. All run to their end; then the first failure is raised. ::
+
+      (= (set (dpfw-broadcast '(fn [i o] (+ 1 1)))) #{2})  ; => True"
     (all-of (gfor  slave (.slaves self)  (.make-task self remote read-result slave))))
 
   (defn on-connect [self remote]
-    "See `dpfw-on-connect`."
+    "Run a remote on every slave: on those connected now, whose results are
+    returned, and on each that joins or comes back as a new process, before
+    anything else reaches it. For expensive things to have ready in its table. ::
+
+      (dpfw-on-connect '(fn [i o] (hash-table-set! (dpfw-slave-ht) \"two\" 2) True))
+      (force (dpfw-make-task
+        '(fn [i o] (hash-table-ref (dpfw-slave-ht) \"two\")) read-result))  ; => 2
+
+    A slave on which it fails is closed, and the error logged."
     (.check-open self)
     (all-of (.initialise self.network remote)))
 
   (defn tasks [self]
-    "See `dpfw-tasks`."
+    "The promises of all tasks that have not ended: those that run, then those that
+    wait, in the order in which they will be given to slaves."
     (lfor  task (.tasks self.network)  task.promise))
 
   (defn cancel [self [what None]]
-    "See `dpfw-cancel`."
+    "Cancel a promise's task, all those of a slave, or, with nothing given, all of
+    them; returns how many. What runs is interrupted. ::
+
+      (setv t (dpfw-make-task '(fn [i o] (while True)) read-result))
+      (dpfw-cancel t)  ; => 1"
     (setv promises (cond
       (is what None) (.tasks self)
       (isinstance what Promise) [what]
@@ -137,39 +206,111 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
   ;; Calls over collections
 
-  (defn map [self f xs #* more-xs  #** options]
-    "See `dpfw-map`."
-    (.check-open self)
-    (mapping.map-items self.network f [xs #* more-xs] #** options))
+  (defn map [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False] [timeout None]
+             [errors "raise"]]
+    "The list of ``(f x …)`` for each x of ``xs``, and of further collections side
+    by side, in their order, as far as the shortest goes; by all slaves. ::
 
-  (defn map-unordered [self f xs #** options]
-    "See `dpfw-map-unordered`."
-    (.check-open self)
-    (mapping.map-unordered self.network f [xs] #** options))
+      (dpfw-map '(fn [x] (* x x)) (range 5))  ; => [0 1 4 9 16]
+      (dpfw-map '(fn [a b] (+ a b)) [1 2] [10 20])  ; => [11 22]
 
-  (defn reduce [self f xs [initial NOTHING] #** options]
-    "See `dpfw-reduce`."
-    (.check-open self)
-    (mapping.reduce-items self.network f xs initial #** options))
+    ``f`` is a procedure, quoted, or its text; it may be a name that the slaves
+    know, or a Python function that they can import. Items and results are data,
+    as for `write`.
 
-  (defn map-reduce [self f g xs #** options]
-    "See `dpfw-map-reduce`."
-    (.check-open self)
-    (mapping.map-reduce self.network f g xs #** options))
+    They travel in chunks of ``chunk-size`` items, or of as many as take a slave
+    some 50 ms, found by measurement. What is no list, tuple or range is read only
+    as far as slaves have use for it. ``retries`` is how often a chunk whose slave
+    is lost may run again, and ``progress`` says whether to show a bar, which needs
+    tqdm.
 
-  (defn for-each [self f xs #** options]
-    "See `dpfw-for-each`."
+    ``timeout`` is in seconds, for the whole call. Then nothing more is begun, what
+    runs is interrupted, and `TaskTimeout` raised.
+
+    When an item fails, nothing more is begun, and the error is raised: that of
+    the first item, in order, that failed. A `RemoteError` has the item's ``index``,
+    from 0, which its message shows. With ``errors`` \"return\", an item's error, as
+    an exception, is in the place of its result, and all others go on. ::
+
+      (setv [bad good] (dpfw-map '(fn [x] (/ 6 x)) [0 3] :errors \"return\"))
+      [bad.index (isinstance bad ZeroDivisionError) good]  ; => [0 True 2.0]
+
+    Such an error is a `RemoteError`, or `SlaveLost` for each item of a chunk that was
+    lost, or `UnwritableError` for an item that is no data. What is about no item,
+    such as an f that no slave can evaluate, is raised."
     (.check-open self)
-    (mapping.for-each self.network f xs #** options))
+    (mapping.map-items self.network f [xs #* more-xs]
+      (Options chunk-size retries progress timeout errors)))
+
+  (defn imap [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False] [timeout None]
+              [errors "raise"]]
+    "Yield ``(f x …)`` for each x, in order, as the results come. Options and errors
+    as in `dpfw-map`. ::
+
+      (setv squares (dpfw-imap '(fn [x] (* x x)) (hy.I.itertools.count)))
+      (lfor  _ (range 4)  (next squares))  ; => [0 1 4 9]
+      (.close squares)
+
+    A generator. It reads items only as far as slaves have use for them, and no
+    further than some chunks ahead of the result that was taken last. Closing it ends
+    what still runs. After ``timeout`` seconds, counted from the call, it gives what
+    is there, and then raises `TaskTimeout`."
+    (.check-open self)
+    (mapping.map-in-order self.network f [xs #* more-xs]
+      (Options chunk-size retries progress timeout errors)))
+
+  (defn map-unordered [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False]
+                       [timeout None] [errors "raise"]]
+    "Yield ``(f x …)`` for each x, as the results come: `dpfw-imap` in no order. ::
+
+      (sum (dpfw-map-unordered '(fn [x] (* x x)) (range 5)))  ; => 30"
+    (.check-open self)
+    (mapping.map-unordered self.network f [xs #* more-xs]
+      (Options chunk-size retries progress timeout errors)))
+
+  (defn reduce [self f xs [initial NOTHING] * [chunk-size None] [retries 0] [progress False]
+                [timeout None] [errors "raise"]]
+    "What `functools.reduce` gives, if f is associative; if not, nonsense, in silence.
+
+    It need not be commutative. Options and errors as in `dpfw-map`, but for the
+    errors \"return\", which no value could be made of. ::
+
+      (dpfw-reduce '(fn [a b] (+ a b)) [\"a\" \"b\" \"c\"])  ; => \"abc\"
+      (dpfw-reduce 'max [] 0)  ; => 0
+
+    Raises `TypeError` when there is no item and no ``initial``."
+    (.check-open self)
+    (mapping.reduce-items self.network f xs initial
+      (Options chunk-size retries progress timeout errors)))
+
+  (defn map-reduce [self f g xs * [chunk-size None] [retries 0] [progress False] [timeout None]
+                    [errors "raise"]]
+    "Reduce, with an associative g, what f makes of each item; nothing in between
+    leaves the slaves but a value for each chunk. Options and errors as in
+    `dpfw-reduce`. ::
+
+      (dpfw-map-reduce 'len '(fn [a b] (+ a b)) [\"one\" \"three\"])  ; => 8"
+    (.check-open self)
+    (mapping.map-reduce self.network f g xs
+      (Options chunk-size retries progress timeout errors)))
+
+  (defn for-each [self f xs * [chunk-size None] [retries 0] [progress False] [timeout None]
+                  [errors "raise"]]
+    "Call f for each item, for its effects on the slaves; returns None. Options and
+    errors as in `dpfw-map`, but for the errors \"return\", which would have no place."
+    (.check-open self)
+    (mapping.for-each self.network f xs
+      (Options chunk-size retries progress timeout errors)))
 
   ;; Its end
 
   (defn [property] closed [self]
+    "Has it left the network?"
     (.is-set self.node.closed))
 
   (defn close [self]
-    "Leave the network. Tasks that are not done end with `MasterClosed`.
-    Idempotent."
+    "Leave the network: close every connection and listener, and end the slaves that
+    were launched. Tasks that are not done end with `MasterClosed`. Idempotent."
     (.close self.network))
 
   (defn __enter__ [self]
@@ -177,6 +318,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
   (defn __exit__ [self #* _]
     (.close self))
+
+  (defn __dir__ [self]
+    "What is for users, so that completion shows that."
+    (sorted (- (set (.__dir__ (super))) INNER)))
 
   (defn check-open [self]
     (when self.network.dispatcher.closed
@@ -188,13 +333,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
         "(dpfw-slaves) has those that are, and a Master's tasks are made with its own make-task"))))
     slave))
 
-(defn checked-timeout [timeout]
-  (unless (is timeout None)
-    (when (or (isinstance timeout bool) (not (isinstance timeout #(int float))))
-      (raise (TypeError f"the timeout is {timeout !r}; give a number of seconds")))
-    (when (or (isnan timeout) (< timeout 0))
-      (raise (ValueError f"the timeout is {timeout !r}; give a number of seconds, 0 or more"))))
-  timeout)
+(setv INNER #{"network" "node" "check_open" "own_slave"})  ; of a master
 
 (defn all-of [promises]
   "Wait for all the promises of an iterable, which makes them; return the results,
@@ -245,114 +384,39 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     _master))
 
 
-(defn dpfw-master-server [port [backlog 100] [host None]]
-  "Listen for slaves that dial in. Blocks until `dpfw-close`.
+(defn on-default [name method]
+  "The function of this name that calls a method of the default master: with the
+  signature and the docstring of that."
+  (defn call [#* arguments  #** options]
+    (method (default-master) #* arguments #** options))
+  (setv
+    name (hy.mangle name)
+    signature (inspect.signature method)
+    [_ #* parameters] (.values signature.parameters)
+    call.__name__ name
+    call.__qualname__ name
+    call.__doc__ method.__doc__
+    call.__signature__ (.replace signature :parameters parameters))
+  call)
 
-  ``port`` 0 is any free port, ``backlog`` how many connections may wait to be
-  accepted, ``host`` the address to listen on, None for every one. Raises
-  `AddressError` when it cannot listen there, `CookieError`.
-
-  Source: dpfw for CHICKEN Scheme (2006)."
-  (.serve (default-master) port backlog host))
-
-(defn dpfw-master-client [host port]
-  "Dial a slave server. Returns the slave, as soon as it is connected and
-  authenticated; if it goes away later, it is dialled again.
-
-  Raises `AddressError` when the host does not resolve, `OSError` when nothing
-  answers there, `Refused` when the other end is no slave or has another cookie,
-  `CookieError`.
-
-  Source: dpfw for CHICKEN Scheme (2006)."
-  (.connect (default-master) host port))
-
-(defn dpfw-make-task [remote local [slave None] * [timeout None] [retries 0]]
-  "Hand a task to an idle slave, or to ``slave``; return a promise at once. ::
-
-    (setv t (dpfw-make-task '(fn [i o] (+ 2 3)) read-result))
-    (force t)  ; => 5
-
-  ``remote`` is a Hy form, or the text of one, that evaluates to a procedure of
-  an input and an output port. ``local`` is such a procedure, and runs here, in a
-  thread of its own, with the other ends of the ports; what it returns is the
-  promise's result. With no idle slave the task waits in line; tasks for one
-  slave run in their order.
-
-  After ``timeout`` seconds of running, the remote is interrupted, and the
-  promise ends with `TaskTimeout`. With ``retries``, a task whose slave is lost
-  runs again on another, so many times at most; only give them to remotes that
-  may run twice.
-
-  Raises `UnwritableError` when the remote has no text. The promise ends with
-  the local procedure's error, with a `RemoteError` that tells of the remote's,
-  with `SlaveLost`, or with `MasterClosed`.
-
-  Source: dpfw for CHICKEN Scheme (2006); timeout and retries are new."
-  (.make-task (default-master) remote local slave :timeout timeout :retries retries))
-
-(defn dpfw-parallel [tasks]
-  "Run ``[remote local]`` pairs side by side; return the results in order. ::
-
-    (dpfw-parallel `[[(fn [i o] (+ 2 1)) ~read-result]
-                     [(fn [i o] (+ 5 5)) ~read-result]])  ; => [3 10]
-
-  All run to their end. Then the first failure in the order of the list, if any,
-  is raised.
-
-  Source: dpfw for CHICKEN Scheme (2006)."
-  (.parallel (default-master) tasks))
-
-(defn dpfw-get-slave [[wait True]]
-  "An idle slave, not reserved. With none idle: waits, or returns None if
-  ``wait`` is false.
-
-  Source: dpfw for CHICKEN Scheme (2006)."
-  (.get-slave (default-master) wait))
-
-(defn dpfw-slaves []
-  "Every connected slave, in the order in which they joined, as a list."
-  (.slaves (default-master)))
-
-(defn dpfw-broadcast [remote]
-  "Run a remote on every connected slave; return the results in the order of
-  ``(dpfw-slaves)``. All run to their end; then the first failure is raised. ::
-
-    (= (set (dpfw-broadcast '(fn [i o] (+ 1 1)))) #{2})  ; => True"
-  (.broadcast (default-master) remote))
-
-(defn dpfw-on-connect [remote]
-  "Run a remote on every slave: on those connected now, whose results are
-  returned, and on each that joins or comes back as a new process, before
-  anything else reaches it. For expensive things to have ready in its table. ::
-
-    (dpfw-on-connect '(fn [i o] (hash-table-set! (dpfw-slave-ht) \"two\" 2) True))
-    (force (dpfw-make-task
-      '(fn [i o] (hash-table-ref (dpfw-slave-ht) \"two\")) read-result))  ; => 2
-
-  A slave on which it fails is closed, and the error logged."
-  (.on-connect (default-master) remote))
-
-(defn dpfw-kill [slave]
-  "End a slave's process, with all that runs in it: the way out when a remote
-  does not heed an interrupt. Returns at once; the task that ran ends with
-  `SlaveLost`, and so do those that wait for this slave.
-
-  A slave that was launched here dies whatever it does. One elsewhere gets the
-  order over its connection, and obeys unless C code holds its interpreter."
-  (.kill (default-master) slave))
-
-(defn dpfw-tasks []
-  "The promises of all tasks that have not ended: those that run, then those that
-  wait, in the order in which they will be given to slaves."
-  (.tasks (default-master)))
-
-(defn dpfw-cancel [[what None]]
-  "Cancel a promise's task, all those of a slave, or, with nothing given, all of
-  them; returns how many. What runs is interrupted. ::
-
-    (setv t (dpfw-make-task '(fn [i o] (while True)) read-result))
-    (dpfw-cancel t)  ; => 1"
-  (.cancel (default-master) what))
+(setv
+  dpfw-master-server (on-default "dpfw-master-server" Master.serve)
+  dpfw-master-client (on-default "dpfw-master-client" Master.connect)
+  dpfw-make-task (on-default "dpfw-make-task" Master.make-task)
+  dpfw-parallel (on-default "dpfw-parallel" Master.parallel)
+  dpfw-get-slave (on-default "dpfw-get-slave" Master.get-slave)
+  dpfw-slaves (on-default "dpfw-slaves" Master.slaves)
+  dpfw-broadcast (on-default "dpfw-broadcast" Master.broadcast)
+  dpfw-on-connect (on-default "dpfw-on-connect" Master.on-connect)
+  dpfw-kill (on-default "dpfw-kill" Master.kill)
+  dpfw-tasks (on-default "dpfw-tasks" Master.tasks)
+  dpfw-cancel (on-default "dpfw-cancel" Master.cancel)
+  dpfw-map (on-default "dpfw-map" Master.map)
+  dpfw-imap (on-default "dpfw-imap" Master.imap)
+  dpfw-map-unordered (on-default "dpfw-map-unordered" Master.map-unordered)
+  dpfw-reduce (on-default "dpfw-reduce" Master.reduce)
+  dpfw-map-reduce (on-default "dpfw-map-reduce" Master.map-reduce)
+  dpfw-for-each (on-default "dpfw-for-each" Master.for-each))
 
 (defn dpfw-close []
   "Leave the network: close every connection and listener of this master, and
@@ -362,67 +426,6 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (setv master _master))
   (unless (is master None)
     (.close master)))
-
-
-;; Calls over collections
-
-(defn dpfw-map [f xs #* more-xs  [chunk-size None] [retries 0] [progress False]]
-  "The list of ``(f x …)`` for each x of ``xs``, and of further collections side
-  by side, in their order, as far as the shortest goes; by all slaves. ::
-
-    (dpfw-map '(fn [x] (* x x)) (range 5))  ; => [0 1 4 9 16]
-    (dpfw-map '(fn [a b] (+ a b)) [1 2] [10 20])  ; => [11 22]
-
-  ``f`` is a procedure, quoted, or its text; it may be a name that the slaves
-  know. Items and results are data, as for `write`.
-
-  They travel in chunks of ``chunk-size`` items, or of as many as take a slave
-  some 50 ms, found by measurement. What is no list, tuple or range is read only
-  as far as slaves have use for it. ``retries`` is how often a chunk whose slave
-  is lost may run again, and ``progress`` says whether to show a bar, which needs
-  tqdm.
-
-  When an item fails, nothing more is begun, and the error is raised: that of
-  the first item, in order, that failed. A `RemoteError` has the item's ``index``,
-  from 0, which its message shows."
-  (.map (default-master) f xs #* more-xs
-    :chunk-size chunk-size :retries retries :progress progress))
-
-(defn dpfw-map-unordered [f xs * [chunk-size None] [retries 0] [progress False]]
-  "Yield ``(f x)`` for each x, as the results come, while the items are read as
-  far as slaves have use for them. Options and errors as in `dpfw-map`. ::
-
-    (sum (dpfw-map-unordered '(fn [x] (* x x)) (range 5)))  ; => 30
-
-  A generator: closing it ends what still runs."
-  (.map-unordered (default-master) f xs
-    :chunk-size chunk-size :retries retries :progress progress))
-
-(defn dpfw-reduce [f xs [initial NOTHING] * [chunk-size None] [retries 0] [progress False]]
-  "What `functools.reduce` gives, for an associative f; it need not be
-  commutative. Options and errors as in `dpfw-map`. ::
-
-    (dpfw-reduce '(fn [a b] (+ a b)) [\"a\" \"b\" \"c\"])  ; => \"abc\"
-    (dpfw-reduce 'max [] 0)  ; => 0
-
-  Raises `TypeError` when there is no item and no ``initial``."
-  (.reduce (default-master) f xs initial
-    :chunk-size chunk-size :retries retries :progress progress))
-
-(defn dpfw-map-reduce [f g xs * [chunk-size None] [retries 0] [progress False]]
-  "Reduce, with an associative g, what f makes of each item; nothing in between
-  leaves the slaves but a value for each chunk. Options and errors as in
-  `dpfw-map`. ::
-
-    (dpfw-map-reduce 'len '(fn [a b] (+ a b)) [\"one\" \"three\"])  ; => 8"
-  (.map-reduce (default-master) f g xs
-    :chunk-size chunk-size :retries retries :progress progress))
-
-(defn dpfw-for-each [f xs * [chunk-size None] [retries 0] [progress False]]
-  "Call f for each item, for its effects on the slaves; returns None. Options and
-  errors as in `dpfw-map`."
-  (.for-each (default-master) f xs
-    :chunk-size chunk-size :retries retries :progress progress))
 
 
 ;; Macros over them
@@ -490,6 +493,6 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
   dpfw-kill dpfw-close
-  dpfw-map dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
+  dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
   read-result read write read-object write-object register-type Master]
   :macros [plet pfor])

@@ -20,10 +20,15 @@ further than the chunk goes, and no longer than somebody waits."
   then gives what there is."
 
   (defn __init__ [self collections patience]
-    (setv self.more (if (all (map sliced? collections))
+    (setv self.sliced (all (map sliced? collections))
+          self.more (if self.sliced
             (slices collections)
             (pieces collections patience))
           self.back []))  ; columns that were taken, the next ones last
+
+  (defn [property] at-hand [self]
+    "Can more be taken without waiting for it?"
+    (or self.sliced (bool self.back)))
 
   (defn take [self n]
     "The next columns, of at most ``n`` items; None at the end."

@@ -3,7 +3,9 @@ items for it.
 
 Each writes what came of the chunk, as a list, which may be packed, and returns the
 seconds it took. When an item fails, its place in the chunk is written instead, as an
-int on a line, and the error is raised."
+int on a line, and the error is raised. `try-chunk` goes on instead, and what it writes
+are three lists: the results, the places of those that failed among them, and the
+errors, each as the payload of an ``error`` frame."
 
 (import
   functools [reduce]
@@ -12,6 +14,7 @@ int on a line, and the error is raised."
   dpfw.data.codec [encode]
   dpfw.data.sexp [write-datum]
   dpfw.errors [Interrupted UnwritableError]
+  dpfw.task.failure [describe]
   dpfw.task.ports [write])
 
 
@@ -20,6 +23,12 @@ int on a line, and the error is raised."
   here, since the time for that counts."
   (timed (fn []
     (write-results (mapped f (columns) o) o))))
+
+(defn try-chunk [f columns o]
+  "The same, but what fails of an item ends nothing."
+  (timed (fn []
+    (setv [results errors] (tried f (columns) o))
+    (write-tried results errors o))))
 
 (defn each-chunk [f columns o]
   "Call f for each item, and keep nothing."
@@ -54,10 +63,15 @@ int on a line, and the error is raised."
       (raise))
     (except [e BaseException]
       (write (place) o)
-      (if (isinstance e StopIteration)
-        ; Whoever hears of it would take it for the end of something.
-        (raise (RuntimeError "the procedure raised StopIteration") :from e)
-        (raise)))))
+      (raise (no-end e)))))
+
+(defn no-end [error]
+  "Whoever hears of a StopIteration would take it for the end of something."
+  (when (isinstance error StopIteration)
+    (setv end error
+          error (RuntimeError "the procedure raised StopIteration")
+          error.__cause__ end))
+  error)
 
 (defn mapped [f columns o]
   (setv results [])
@@ -68,6 +82,27 @@ int on a line, and the error is raised."
       ; Which to `extend` is the end of the items.
       (raise (StopIteration)))))
   results)
+
+(defn tried [f columns o]
+  "The results, with None in the places of what failed; and a dict from these to the
+  errors. Only an `Exception` is the item's own."
+  (setv results []
+        errors {}
+        calls (map f #* columns)
+        n (min (map len columns)))
+  (with-place o (fn [] (len results)) (fn []
+    (while (< (len results) n)
+      (try
+        (.extend results calls)
+        (when (< (len results) n)
+          (raise (StopIteration)))
+        (except [e Exception]
+          (setv (get errors (len results)) (described e o))
+          (.append results None))))))
+  #(results errors))
+
+(defn described [error o]
+  (describe (no-end error) o.raw.connection.limit))
 
 (defn reduced [f items o]
   (setv items (list items)
@@ -84,6 +119,18 @@ int on a line, and the error is raised."
       (write (+ before place) o)
       (raise error))))
 
+(defn write-tried [results errors o]
+  (defn write-them []
+    (setv places (sorted errors))
+    (write-all [results places (lfor  n places  (get errors n))] o))
+  (try
+    (write-them)
+    (except [UnwritableError]
+      (for [[place error] (unwritable results 2)]
+        (setv (get results place) None
+              (get errors place) (described error o)))
+      (write-them))))
+
 (defn write-all [results o]
   (for [buffer (encode results o.raw.connection.packed)]
     (.write o.buffer buffer)))
@@ -91,16 +138,20 @@ int on a line, and the error is raised."
 (defn first-unwritable [items error levels]
   "The place of the first item that has no s-expression, and the error that
   tells of it. In what is sent, the items stand so many levels deep."
+  ; None, if it was unwritable only a moment ago.
+  (next (unwritable items levels) #(0 error)))
+
+(defn unwritable [items levels]
+  "Yield the places of all such items, and their errors."
   (for [[place x] (enumerate items)]
     (setv whole x)
     (for [_ (range levels)]
       (setv whole [whole]))
-    (for [y [x whole]]
-      (try
-        (write-datum y)
-        (except [e UnwritableError]
-          (return #(place e))))))
-  #(0 error))  ; which was unwritable only a moment ago
+    (try
+      (write-datum x)
+      (write-datum whole)
+      (except [e UnwritableError]
+        (yield #(place e))))))
 
 (defn timed [procedure]
   (setv start (perf-counter))

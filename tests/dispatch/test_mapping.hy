@@ -12,12 +12,12 @@ and how much of the items they have in hand."
   time
   pytest
   hypothesis [given strategies :as st]
-  dpfw.dispatch [mapping]
+  dpfw.dispatch [flow]
   dpfw.net [threads]
   dpfw.master [Master]
   dpfw.errors [MasterClosed RemoteError SlaveLost UnwritableError]
   dpfw.launch [dpfw-launch]
-  dpfw.dispatch.mapping [AHEAD]
+  dpfw.dispatch.flow [AHEAD]
   dpfw.dispatch.pace [MOST-FIRST]
   tests.helpers [begin holds message outcome until]
   tests.processes [error-of idle-slaves launched run-task WAIT])
@@ -458,7 +458,7 @@ and how much of the items they have in hand."
 
 (defn [(pytest.mark.parametrize #("f" "base" "says") [
     #(5 TypeError "quote it")
-    #(abs TypeError "quote it")
+    #((fn [x] x) TypeError "quote it")
     #([1] TypeError "quote it")
     #(None TypeError "quote it")
     #("(fn [x]" SyntaxError "Premature end of input")
@@ -566,7 +566,7 @@ and how much of the items they have in hand."
 
 (defn test-items-that-come-slowly-are-not-collected [master monkeypatch]
   ; All of them are slower than a chunk may take.
-  (monkeypatch.setattr mapping "TARGET" -1)
+  (monkeypatch.setattr flow "TARGET" -1)
   (setv taken []  most 0
         results (.map-unordered master 'abs (counted (range 100) taken)))
   (for [[done _] (enumerate results 1)]
@@ -587,14 +587,14 @@ and how much of the items they have in hand."
   (assert (<= (max early) 2) early))
 
 (defn test-heavy-items-travel-in-short-chunks [master monkeypatch]
-  (monkeypatch.setattr mapping "HEAVY" 10,000)
+  (monkeypatch.setattr flow "HEAVY" 10,000)
   (setv weights (lfor  n (range 300)  (if (< n 200) 1 3000))
         taken []
         results (.map-unordered master
           '(fn [x] [(len x) (get x 0)]) (gfor  [n w] (enumerate weights)  (* (chr (+ 40 n)) w)))
         sizes []
-        send mapping.Flow.send)
-  (monkeypatch.setattr mapping.Flow "send" (fn [self chunk columns]
+        send flow.Flow.send)
+  (monkeypatch.setattr flow.Flow "send" (fn [self chunk columns]
     (send self chunk columns)
     (.append sizes #(chunk.start chunk.size))))
   (setv got (sorted results :key (fn [pair] (get pair 1))))
@@ -606,7 +606,7 @@ and how much of the items they have in hand."
          (lfor  [start size] (cut sizes -1)  (+ start size))))
 
 (defn test-a-chunk-size-that-is-given-is-kept [master monkeypatch]
-  (monkeypatch.setattr mapping "HEAVY" 10)
+  (monkeypatch.setattr flow "HEAVY" 10)
   (setv f '(do (setv seen []) (fn [x] (.append seen x) (len seen))))
   (exactly (.map master f (iter (range 8)) :chunk-size 4) [1 2 3 4 1 2 3 4]))
 
@@ -782,7 +782,7 @@ and how much of the items they have in hand."
   (holds (. (capsys.readouterr) err) ""))
 
 (defn test-what-to-type-for-a-bar [master monkeypatch]
-  (monkeypatch.setitem sys.modules "tqdm" None)
+  (monkeypatch.setitem sys.modules "tqdm.auto" None)
   (with [raised (pytest.raises ImportError)]
     (.map master 'abs [1] :progress True))
   (message raised "pip install 'dpfw[progress]'"))
