@@ -9,12 +9,14 @@ A launched slave dials back to its master over loopback, serves that one
 session, and ends with it. So it goes down with its master, however that ends."
 
 (import
+  inspect
   logging
   os
   select
   subprocess
   sys
   time
+  types [ModuleType]
   dpfw.errors [LaunchError]
   dpfw.master [default-master]
   dpfw.net.addresses [format-address])
@@ -165,3 +167,16 @@ session, and ends with it. So it goes down with its master, however that ends."
    "PYTHONPATH" (.join os.pathsep (filter None sys.path))
    "PYTHONUNBUFFERED" "1"
    "DPFW_COOKIE" (.decode (.secret master.node))})
+
+
+;; ``dpfw.launch`` is this module's name, and a call that reads well in Python.
+
+(defclass LaunchModule [ModuleType]
+  (defn __call__ [self #* arguments  #** options]
+    (dpfw-launch #* arguments #** options)))
+
+(setv
+  (. (get sys.modules __name__) __class__) LaunchModule
+  __signature__ (inspect.signature dpfw-launch))
+
+(export :objects [dpfw-launch])

@@ -319,6 +319,11 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   (defn __exit__ [self #* _]
     (.close self))
 
+  (defn __repr__ [self]
+    (if self.closed
+      "<master, closed>"
+      f"<master of {(.slave-count self.network)} slaves>"))
+
   (defn __dir__ [self]
     "What is for users, so that completion shows that."
     (sorted (- (set (.__dir__ (super))) INNER)))

@@ -1,50 +1,47 @@
-"""The same from plain Python. Names are mangled: dpfw-make-task is dpfw_make_task.
+"""The same from plain Python.
 
 Run it with: python examples/from_python.py
 """
 
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
 from concurrent.futures import as_completed
+from io import TextIOBase
 
-from dpfw.launch import dpfw_launch
-from dpfw.master import (
-    dpfw_close,
-    dpfw_make_task,
-    dpfw_parallel,
-    force,
-    read,
-    read_result,
-    write,
-)
+import dpfw
 
-dpfw_launch(2)
+dpfw.launch(2)
 
-# A remote is source text.
-t = dpfw_make_task("(fn [i o] (+ 2 3))", read_result)
-print(force(t))  # => 5
+# A remote is source text. A promise is a concurrent.futures.Future.
+task = dpfw.make_task("(fn [i o] (+ 2 3))", dpfw.read_result)
+print(task.result())  # => 5
 
-print(
-    dpfw_parallel(
-        [
-            ("(fn [i o] (+ 2 1))", read_result),
-            ("(fn [i o] (+ 5 5))", read_result),
-        ]
-    )
-)  # => [3, 10]
+# Text, or a function that slaves can import.
+print(dpfw.map("(fn [x] (* x x))", range(5)))  # => [0, 1, 4, 9, 16]
+print(dpfw.map(math.factorial, range(6)))  # => [1, 1, 2, 6, 24, 120]
 
 
-# Data goes through the ports; there is no need to write it into the text.
-def ask(question):
-    def local(i, o):
-        write(question, o)
-        return read(i)
+# Data may go through the ports, in a conversation.
+def ask(question: int) -> Callable[[TextIOBase, TextIOBase], int]:
+    def local(i: TextIOBase, o: TextIOBase) -> int:
+        dpfw.write(question, o)
+        answer: int = dpfw.read(i)
+        return answer
 
     return local
 
 
-FACTORIAL = "(fn [i o] (import math) (math.factorial (read i)))"
+SQUARE = "(fn [i o] (** (read i) 2))"
+promises = [dpfw.make_task(SQUARE, ask(n)) for n in range(6)]
+print(sorted(p.result() for p in as_completed(promises)))  # => [0, 1, 4, 9, 16, 25]
 
-# A promise is a concurrent.futures.Future.
-promises = [dpfw_make_task(FACTORIAL, ask(n)) for n in range(6)]
-print(sorted(p.result() for p in as_completed(promises)))  # => [1, 1, 2, 6, 24, 120]
+# The error of an item can be in the place of its result.
+for result in dpfw.imap("(fn [x] (/ 6 x))", [3, 0, 2], errors="return"):
+    print(result)
+# => 2.0
+# => item 1: division by zero
+# => 3.0
 
-dpfw_close()
+dpfw.close()

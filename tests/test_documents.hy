@@ -2,12 +2,15 @@
 
 (import
   re
+  subprocess
   sys
   types [ModuleType]
   pytest
   dpfw [master]
   tests.doc-examples [check-example examples]
-  tests.example-runs [ROOT])
+  tests.example-runs [promised-lines ROOT])
+
+(setv WAIT 60)  ; seconds
 
 (defn blocks [document language]
   "The blocks of a language in a document."
@@ -31,3 +34,12 @@
     (assert (is problem None) f"{source}\n  wanted: {wanted}\n  got:    {problem}")
     (+= checked (bool wanted)))
   (assert checked document))
+
+(defn [(pytest.mark.parametrize "text" (blocks "python.md" "python"))]
+      test-python-blocks-print-what-they-show [text tmp-path]
+  ; As a program: a slave asks for its modules, too.
+  (.write-text (/ tmp-path "program.py") text)
+  (setv run (subprocess.run [sys.executable (str (/ tmp-path "program.py"))]
+    :cwd tmp-path :stdin subprocess.DEVNULL :capture-output True :text True :timeout WAIT))
+  (assert (= #(run.returncode run.stderr) #(0 "")) f"{run}")
+  (assert (= (.splitlines run.stdout) (promised-lines text)) run.stdout))

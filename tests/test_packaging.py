@@ -24,6 +24,10 @@ MODULES = sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.glob("dpfw/**/*.hy")
 )
 
+STUBS = ["dpfw/py.typed"] + sorted(
+    path.relative_to(ROOT).as_posix() for path in ROOT.glob("dpfw/**/*.pyi")
+)
+
 
 def run(*command, cwd, env=None, timeout=110):
     """The output of a command, stdout and stderr apart; it must succeed."""
@@ -82,6 +86,7 @@ def test_wheel_has_every_module_and_nothing_besides_the_package(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert set(MODULES) <= names
+    assert set(STUBS) <= names
     tops = {name.partition("/")[0] for name in names}
     assert {top.partition("-")[0] for top in tops} == {"dpfw"}
     assert wheel.name.endswith("-py3-none-any.whl")
@@ -127,7 +132,7 @@ def test_sdist_has_all_that_tests_and_builds_need(sdist):
         path.relative_to(ROOT).as_posix()
         for folder in ("dpfw", "tests", "examples", "docs")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".hy", ".py", ".md"}
+        if path.suffix in {".hy", ".py", ".pyi", ".md", ".txt", ".ipynb"}
     }
     needed |= {"Makefile", "conftest.py", "hatch_build.py", "pyproject.toml"}
     needed |= {"LICENSE", "README.md", "CHANGELOG.md"}

@@ -351,6 +351,7 @@ and how much of the items they have in hand."
 (setv CALLS {
   "map" (fn [master f items #** options] (.map master f items #** options))
   "map-unordered" (fn [master f items #** options] (list (.map-unordered master f items #** options)))
+  "imap" (fn [master f items #** options] (list (.imap master f items #** options)))
   "for-each" (fn [master f items #** options] (.for-each master f items #** options))
   "reduce" (fn [master f items #** options]
     (.reduce master `(fn [a b] (~f b)) [None #* items] #** options))
@@ -379,7 +380,7 @@ and how much of the items they have in hand."
     (holds error.index shown)
     (assert (and (.startswith (str error) f"item {shown}: ") (in says (str error))) (str error))))
 
-(defn [(pytest.mark.parametrize "call" ["map" "map-unordered"])
+(defn [(pytest.mark.parametrize "call" ["map" "map-unordered" "imap"])
        (pytest.mark.parametrize "chunk_size" [1 4 100])]
   test-a-result-that-cannot-be-written-names-its-item [master call chunk-size]
   (setv error (error-of (get CALLS call) master

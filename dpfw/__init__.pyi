@@ -1,0 +1,43 @@
+from dpfw import (
+    errors as errors,
+    master as master,
+    slave as slave,
+    srfi_69 as srfi_69,
+)
+from dpfw.launch import dpfw_launch as _launch
+from dpfw.master import (
+    Master as Master,
+    Promise as Promise,
+    Slave as Slave,
+    _default,
+    dpfw_close,
+    force as force,
+    read as read,
+    read_object as read_object,
+    read_result as read_result,
+    register_type as register_type,
+    write as write,
+    write_object as write_object,
+)
+
+__version__: str
+
+launch = _launch
+close = dpfw_close
+
+broadcast = _default.broadcast
+cancel = _default.cancel
+connect = _default.connect
+for_each = _default.for_each
+get_slave = _default.get_slave
+imap = _default.imap
+kill = _default.kill
+make_task = _default.make_task
+map = _default.map
+map_reduce = _default.map_reduce
+map_unordered = _default.map_unordered
+on_connect = _default.on_connect
+parallel = _default.parallel
+reduce = _default.reduce
+slaves = _default.slaves
+tasks = _default.tasks

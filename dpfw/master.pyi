@@ -1,0 +1,312 @@
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future
+from io import TextIOBase
+from subprocess import Popen
+from types import TracebackType
+from typing import IO, Any, Literal, TypeAlias, TypeVar, overload
+
+from typing_extensions import Self
+
+__all__ = [
+    "dpfw_master_server",
+    "dpfw_master_client",
+    "dpfw_make_task",
+    "force",
+    "dpfw_parallel",
+    "dpfw_get_slave",
+    "dpfw_slaves",
+    "dpfw_broadcast",
+    "dpfw_on_connect",
+    "dpfw_tasks",
+    "dpfw_cancel",
+    "dpfw_kill",
+    "dpfw_close",
+    "dpfw_map",
+    "dpfw_imap",
+    "dpfw_map_unordered",
+    "dpfw_reduce",
+    "dpfw_map_reduce",
+    "dpfw_for_each",
+    "read_result",
+    "read",
+    "write",
+    "read_object",
+    "write_object",
+    "register_type",
+    "Master",
+]
+
+_T = TypeVar("_T")
+_X = TypeVar("_X")
+
+# Text, or a function that slaves can import. Hy's models have no types: they are Any.
+_Remote: TypeAlias = str | Callable[[Any, Any], Any]
+_Local: TypeAlias = Callable[[Any, Any], _T]
+_Port: TypeAlias = TextIOBase | IO[str]
+
+class Promise(Future[_T]):
+    def __await__(self) -> Generator[Any, None, _T]: ...
+
+class Slave:
+    id: str
+    master: Master
+    address: str | None
+    process: Popen[bytes] | None
+    @property
+    def state(self) -> str: ...
+    @property
+    def lost(self) -> bool: ...
+    @property
+    def busy(self) -> bool: ...
+
+class Master:
+    def __init__(self) -> None: ...
+    def listen(
+        self, port: int = 0, backlog: int = 100, host: str | None = None
+    ) -> tuple[str, int]: ...
+    def unlisten(self, address: tuple[str, int]) -> None: ...
+    def serve(
+        self, port: int, backlog: int = 100, host: str | None = None
+    ) -> None: ...
+    def connect(self, host: str, port: int, *, wait: float = 0) -> Slave: ...
+    def slaves(self) -> list[Slave]: ...
+    @overload
+    def get_slave(self, wait: Literal[True] = True) -> Slave: ...
+    @overload
+    def get_slave(self, wait: bool) -> Slave | None: ...
+    def kill(self, slave: Slave) -> None: ...
+    def make_task(
+        self,
+        remote: _Remote,
+        local: _Local[_T],
+        slave: Slave | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+    ) -> Promise[_T]: ...
+    def parallel(
+        self, tasks: Iterable[tuple[_Remote, _Local[_T]] | Sequence[Any]]
+    ) -> list[_T]: ...
+    def broadcast(self, remote: _Remote) -> list[Any]: ...
+    def on_connect(self, remote: _Remote) -> list[Any]: ...
+    def tasks(self) -> list[Promise[Any]]: ...
+    def cancel(self, what: Promise[Any] | Slave | None = None) -> int: ...
+    @overload
+    def map(
+        self,
+        f: Callable[..., _T],
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> list[_T]: ...
+    @overload
+    def map(
+        self,
+        f: Callable[..., _T],
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["return"],
+    ) -> list[_T | Exception]: ...
+    @overload
+    def map(
+        self,
+        f: str,
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> list[Any]: ...
+    @overload
+    def imap(
+        self,
+        f: Callable[..., _T],
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> Generator[_T, None, None]: ...
+    @overload
+    def imap(
+        self,
+        f: Callable[..., _T],
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["return"],
+    ) -> Generator[_T | Exception, None, None]: ...
+    @overload
+    def imap(
+        self,
+        f: str,
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> Generator[Any, None, None]: ...
+    @overload
+    def map_unordered(
+        self,
+        f: Callable[..., _T],
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> Generator[_T, None, None]: ...
+    @overload
+    def map_unordered(
+        self,
+        f: Callable[..., _T],
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["return"],
+    ) -> Generator[_T | Exception, None, None]: ...
+    @overload
+    def map_unordered(
+        self,
+        f: str,
+        xs: Iterable[Any],
+        *more_xs: Iterable[Any],
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> Generator[Any, None, None]: ...
+    @overload
+    def reduce(
+        self,
+        f: Callable[[_T, _T], _T],
+        xs: Iterable[_T],
+        initial: _T = ...,
+        *,
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> _T: ...
+    @overload
+    def reduce(
+        self,
+        f: str,
+        xs: Iterable[Any],
+        initial: Any = ...,
+        *,
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> Any: ...
+    @overload
+    def map_reduce(
+        self,
+        f: str | Callable[[Any], _T],
+        g: Callable[[_T, _T], _T],
+        xs: Iterable[Any],
+        *,
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> _T: ...
+    @overload
+    def map_reduce(
+        self,
+        f: str | Callable[[Any], Any],
+        g: str,
+        xs: Iterable[Any],
+        *,
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> Any: ...
+    def for_each(
+        self,
+        f: str | Callable[[Any], Any],
+        xs: Iterable[Any],
+        *,
+        chunk_size: int | None = None,
+        retries: int = 0,
+        progress: bool = False,
+        timeout: float | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        *_: type[BaseException] | BaseException | TracebackType | None,
+    ) -> None: ...
+    def __dir__(self) -> list[str]: ...
+
+# The functions are methods of a default master.
+_default: Master
+
+dpfw_master_server = _default.serve
+dpfw_master_client = _default.connect
+dpfw_make_task = _default.make_task
+dpfw_parallel = _default.parallel
+dpfw_get_slave = _default.get_slave
+dpfw_slaves = _default.slaves
+dpfw_broadcast = _default.broadcast
+dpfw_on_connect = _default.on_connect
+dpfw_tasks = _default.tasks
+dpfw_cancel = _default.cancel
+dpfw_kill = _default.kill
+dpfw_map = _default.map
+dpfw_imap = _default.imap
+dpfw_map_unordered = _default.map_unordered
+dpfw_reduce = _default.reduce
+dpfw_map_reduce = _default.map_reduce
+dpfw_for_each = _default.for_each
+
+def dpfw_close() -> None: ...
+@overload
+def force(promise: Future[_T]) -> _T: ...
+@overload
+def force(promise: _X) -> _X: ...
+def read(i: _Port) -> Any: ...
+def write(x: object, o: _Port) -> None: ...
+def read_result(i: _Port, o: _Port) -> Any: ...
+def read_object(i: _Port) -> Any: ...
+def write_object(x: object, o: _Port) -> None: ...
+def register_type(
+    cls: type[_T],
+    tag: str,
+    writer: Callable[[_T], Iterable[Any]],
+    reader: Callable[..., _T] | None = None,
+) -> None: ...
+def default_master() -> Master: ...

@@ -1,0 +1,86 @@
+"""dpfw in a notebook's kernel: the example's cells give what it shows, and a cell can
+be interrupted.
+
+The kernels' clients run in processes of their own, since they leave threads behind.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+EXECUTE = """
+import json, sys
+import nbclient, nbformat
+
+notebook = nbformat.read(sys.argv[1], 4)
+nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+json.dump([cell.outputs for cell in notebook.cells if cell.cell_type == "code"], sys.stdout)
+"""
+
+INTERRUPT = """
+import os, sys, time
+from jupyter_client.manager import start_new_kernel
+
+LAUNCH = "import dpfw; dpfw.launch(1)"
+# The slave says when it runs.
+HANG = f'''dpfw.map("(fn [path] (with [f (open path \\\\"w\\\\")] (while True)))", [{sys.argv[1]!r}])'''
+AFTER = "print(dpfw.tasks(), dpfw.map(len, ['abc'], progress=True))"
+
+def printed(message):
+    if message["msg_type"] in ("stream", "error"):
+        print(message["content"].get("text", message["content"]))
+
+manager, client = start_new_kernel()
+try:
+    client.execute_interactive(LAUNCH, timeout=60, output_hook=printed)
+    client.execute(HANG)
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.01)
+    manager.interrupt_kernel()
+    print(client.get_shell_msg(timeout=60)["content"]["ename"])
+    client.execute_interactive(AFTER, timeout=60, output_hook=printed)
+finally:
+    client.stop_channels()
+    manager.shutdown_kernel()
+"""
+
+
+def run(program, argument):
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(argument)],
+        check=False,
+        cwd=ROOT / "examples",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_cells_give_what_the_notebook_shows():
+    path = ROOT / "examples" / "notebook.ipynb"
+    cells = json.loads(path.read_text())["cells"]
+    shown = [cell["outputs"] for cell in cells if cell["cell_type"] == "code"]
+    given = json.loads(run(EXECUTE, path))
+    assert [list(map(text, outputs)) for outputs in given] == [
+        list(map(text, outputs)) for outputs in shown
+    ]
+    assert sum(map(len, shown)) > 5
+
+
+def text(output):
+    """What a person sees of an output; files have texts as lists of lines."""
+    seen = output["data"]["text/plain"] if "data" in output else output["text"]
+    return "".join(seen)
+
+
+def test_a_cell_that_is_interrupted_cancels_its_call(tmp_path):
+    printed = run(INTERRUPT, tmp_path / "running")
+    assert printed.startswith("KeyboardInterrupt\n"), printed
+    assert "[] [3]" in printed
+    assert "1/1" in printed
