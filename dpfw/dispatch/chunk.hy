@@ -147,4 +147,7 @@ what its slave made of them, and which items an error is about."
     (when (and place (isinstance error RemoteError)
                (< (int (get place 1)) (len sent)))
       (setv error.index (.number self.chunk (get sent (int (get place 1))))))
-    error))
+    error)
+
+  (defn apart [self]
+    False))

@@ -301,8 +301,9 @@ two steps (``net/interrupt``)."
     (cond
       (!= how "answer")
         (.end task.promise how (when (> (len outcome) 1) (get outcome 1)))
-      (and (> (len (get outcome 2)) HEAVY) (.mine self.node.reactor)
-           (.run self.node.threads self.end-answered task #* (cut outcome 1 None)))
+      (and (or (and (> (len (get outcome 2)) HEAVY) (.mine self.node.reactor))
+               (.apart (get outcome 1)))
+           (.run-apart self self.end-answered task #* (cut outcome 1 None)))
         None
       True
         (.end-answered self task #* (cut outcome 1 None))))
@@ -310,14 +311,20 @@ two steps (``net/interrupt``)."
   (defn end-answered [self task reading payload]
     (try
       (setv value (.value reading payload))
-      (except [e Exception]
+      (except [e BaseException]  ; a user's code may have made it
         (.end task.promise "error" e))
       (else
         (.end task.promise "result" value))))
 
   (defn run-callbacks [self call-back]
     "In a thread of their own; answers False if there is none to be had."
-    (.run self.node.threads call-back))
+    (.run-apart self call-back))
+
+  (defn run-apart [self procedure #* arguments]
+    (try
+      (.run self.node.threads procedure #* arguments)
+      (except [RuntimeError]  ; the system has no thread to give; some Pythons none at their end
+        False)))
 
   (defn wait [self waiter [deadline None] * [lead True]]
     "Let this thread wait until something wakes it, and receive meanwhile, unless
@@ -414,6 +421,15 @@ two steps (``net/interrupt``)."
         (.perform self todo)))
     (is-not todo None))
 
+  (defn withdraw [self task]
+    "Cancel a task that waits in line; leave one that a slave was given."
+    (with [_ (Whole)]
+      (with [_ self.lock]
+        (setv todo (when (= task.state "waiting")
+          (.stop self.dispatcher task #("cancelled")))))
+      (when todo
+        (.perform self todo))))
+
   (defn kill [self slave]
     (setv session slave.session)
     (.act self self.dispatcher.dismissed session)
@@ -428,6 +444,11 @@ two steps (``net/interrupt``)."
 
   (defn slave-count [self]
     (len self.dispatcher.registry.connected))
+
+  (defn alone [self]
+    "Is there no slave, nor any way for one to join?"
+    (with [_ self.lock]
+      (.alone self.dispatcher)))
 
   (defn wait-for [self look [timeout None]]
     "What ``look`` gives, with the dispatcher's lock, as soon as that is true; or

@@ -6,6 +6,7 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
     feed data      bytes that the remote wrote; answers whether it wants no more
     value payload  the task's result; ``payload`` is the remote's own
     failed error   the remote has failed; gives the error that the task is to have
+    apart          does `value` take long, or run a user's code, so that it needs a thread?
 
 ``sated`` is the receiver's: whether the remote was told that no more will come."
 
@@ -46,7 +47,10 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
       True (read-datum (.decode self.text))))
 
   (defn failed [self error]
-    error))
+    error)
+
+  (defn apart [self]
+    False))
 
 
 (defclass Discarder []
@@ -60,4 +64,7 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
   (defn value [self payload])
 
   (defn failed [self error]
-    error))
+    error)
+
+  (defn apart [self]
+    False))
