@@ -32,6 +32,7 @@ _PLACES = {
     "dpfw.dispatch.promise": {"Promise": "Promise", "force": "force"},
     "dpfw.dispatch.registry": {"Slave": "Slave"},
     "dpfw.data.sexp": {"register_type": "register_type"},
+    "dpfw.executor": {"Executor": "Executor"},
     "dpfw.task.ports": {
         name: name
         for name in ["read", "read_object", "read_result", "write", "write_object"]

@@ -4,6 +4,7 @@ from dpfw import (
     slave as slave,
     srfi_69 as srfi_69,
 )
+from dpfw.executor import Executor as Executor
 from dpfw.launch import dpfw_launch as _launch
 from dpfw.master import (
     Master as Master,

@@ -302,6 +302,12 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (mapping.for-each self.network f xs
       (Options chunk-size retries progress timeout errors)))
 
+  (defn executor [self * [results "data"] [retries 0]]
+    "A `concurrent.futures.Executor` whose calls are tasks of this master; the options
+    are those of `dpfw.executor.Executor`."
+    ; It stands below this file, since it may be given no master.
+    (hy.I.dpfw/executor.Executor self :results results :retries retries))
+
   ;; Its end
 
   (defn [property] closed [self]

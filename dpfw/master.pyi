@@ -7,6 +7,8 @@ from typing import IO, Any, Literal, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self
 
+from dpfw.executor import Executor
+
 __all__ = [
     "dpfw_master_server",
     "dpfw_master_client",
@@ -262,6 +264,12 @@ class Master:
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
     ) -> None: ...
+    def executor(
+        self,
+        *,
+        results: Literal["data", "pickle"] = "data",
+        retries: int = 0,
+    ) -> Executor: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...

@@ -13,7 +13,7 @@
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 
-(defn [(pytest.mark.parametrize "name" ["master" "launch"])]
+(defn [(pytest.mark.parametrize "name" ["master" "launch" "executor"])]
       test-examples-over-a-network-hold [name]
   (dpfw-launch 2)
   (try

@@ -26,7 +26,7 @@
   (master.dpfw-close)
   (del (get sys.modules "document")))
 
-(defn [(pytest.mark.parametrize "document" ["collections.md"])] test-hy-blocks-give-what-they-show [space document]
+(defn [(pytest.mark.parametrize "document" ["collections.md" "executor.md"])] test-hy-blocks-give-what-they-show [space document]
   (setv checked 0)
   (for [block (blocks document "hy")
         [form source wanted] (examples block)]
@@ -35,7 +35,7 @@
     (+= checked (bool wanted)))
   (assert checked document))
 
-(defn [(pytest.mark.parametrize "text" (blocks "python.md" "python"))]
+(defn [(pytest.mark.parametrize "text" [#* (blocks "python.md" "python")  #* (blocks "executor.md" "python")])]
       test-python-blocks-print-what-they-show [text tmp-path]
   ; As a program: a slave asks for its modules, too.
   (.write-text (/ tmp-path "program.py") text)

@@ -5,7 +5,8 @@ ignore.
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from concurrent import futures
 from io import TextIOBase
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,20 @@ def tasks(master: Master, slave: dpfw.Slave) -> None:
 
 async def awaits(master: Master) -> list[str]:
     return await master.make_task(remote, local)
+
+
+def executors(master: Master) -> None:
+    with master.executor(retries=1) as executor:
+        assert_type(executor, dpfw.Executor)
+        assert_type(executor.submit(half, 1), dpfw.Promise[float])
+        assert_type(executor.submit("(fn [] 1)").result(), Any)
+        assert_type(executor.map(half, [1], buffersize=2), Iterator[float])
+        executor.shutdown(cancel_futures=True)
+    pool: futures.Executor = dpfw.Executor(results="pickle")
+    assert_type(pool.submit(half, 1).result(), float)
+
+    dpfw.Executor(results="text")  # type: ignore[arg-type]
+    executor.submit(5)  # type: ignore[call-overload]
 
 
 def network() -> None:

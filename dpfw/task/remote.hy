@@ -127,6 +127,9 @@ bytes follows, and then the values, as text or packed::
     (raise (TypeError (+ f"{what} is {f !r}, which slaves cannot import"
       (if (= (getattr f "__module__" None) "__main__") ", since its module is the program itself" "")
       f"; quote it, as in '{instead}, or give its text, \"{instead}\", or put it into a module that they can import"))))
+  (named-form names))
+
+(defn named-form [names]
   `((. hy I dpfw/task/names named) ~(Datum names)))
 
 (defn remote-of [form]
