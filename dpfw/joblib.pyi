@@ -1,0 +1,1 @@
+# It is imported for what it does: to register the backend.
