@@ -12,14 +12,14 @@ session, and ends with it. So it goes down with its master, however that ends."
   inspect
   logging
   os
-  select
   subprocess
   sys
   time
   types [ModuleType]
   dpfw.errors [LaunchError]
   dpfw.master [default-master]
-  dpfw.net.addresses [format-address])
+  dpfw.net.addresses [format-address]
+  dpfw.net.child [Child])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -27,7 +27,6 @@ session, and ends with it. So it goes down with its master, however that ends."
   HOST "127.0.0.1"
   PREPARED #{"idle" "busy"}  ; the states of a slave that has run what it must run first
   START-TIMEOUT 60   ; seconds for all to start and connect
-  LOOK-EVERY 0.2     ; seconds, where the system does not tell of a process's end
   END-TIMEOUT 5)     ; seconds for all to end after their session
 
 
@@ -54,8 +53,8 @@ session, and ends with it. So it goes down with its master, however that ends."
       self.n n
       self.master master
       self.processes {}     ; the address that each dials -> process
-      self.complete False   ; have all been started that will be?
-      self.files {}))       ; process -> the file by which the system tells of its end
+      self.children {}      ; and the same -> what hears of the process's end
+      self.complete False)) ; have all been started that will be?
 
   (defn up [self]
     (.at-close self.master.node self.down)
@@ -86,37 +85,15 @@ session, and ends with it. So it goes down with its master, however that ends."
         ; A Ctrl-C at the master's terminal is the master's.
         :start-new-session True)
       (get self.processes address) process)
-    (.await-end self process))
-
-  (defn await-end [self process]
-    "Hear of the process's end from the reactor, so that none needs a thread."
-    (setv reactor self.master.node.reactor
-          told (hasattr os "pidfd_open"))
-    (defn look []
-      (cond
-        (is-not (.poll process) None) (.note-end self process)
-        (not told) (.call-after reactor LOOK-EVERY look)))
-    (if told
-      (do
-        (setv file (open (os.pidfd-open process.pid) "rb" :buffering 0)
-              (get self.files process) file)
-        (.watch reactor file select.POLLIN look))
-      (look)))
+    (setv (get self.children address)
+      (Child process self.master.node.reactor (fn [] (.note-end self process)))))
 
   (defn note-end [self process]
-    (.close-file self process)
     (.leave-if-over self)
     (.tell-watchers self.master.network)
     (unless (or (= process.returncode 0) self.master.closed)
       (.say self.master.node log.warning
         "slave process %d ended with status %d" process.pid process.returncode)))
-
-  (defn close-file [self process]
-    "Of the reactor's thread and those that take the processes down, the first does."
-    (setv file (.pop self.files process None))
-    (when file
-      (.unwatch self.master.node.reactor file)
-      (.close file)))
 
   (defn leave-if-over [self]
     "Once all have ended, there is nothing left to take down."
@@ -153,13 +130,8 @@ session, and ends with it. So it goes down with its master, however that ends."
     "Wait for the processes to end, as they do with their session; kill those
     that do not. Idempotent."
     (setv deadline (+ (time.monotonic) END-TIMEOUT))
-    (for [process (list (.values self.processes))]
-      (try
-        (.wait process (max 0 (- deadline (time.monotonic))))
-        (except [subprocess.TimeoutExpired]
-          (.kill process)
-          (.wait process)))
-      (.close-file self process))))
+    (for [child (list (.values self.children))]
+      (.end-by child deadline))))
 
 (defn environment [master]
   "Of the processes: what they import, print and authenticate with."
