@@ -162,10 +162,16 @@
       (return True)))
   (bool (.poll poll 0)))
 
+(defn local-pair? [sock]
+  "Is it one of a pair of sockets, and so without an address?"
+  (not (.getpeername sock)))
+
 (defn peer-name [sock]
   "How errors call the other end: HOST:PORT."
   (try
-    (format-address (.getpeername sock))
+    (if (local-pair? sock)
+      "another process of this machine"
+      (format-address (.getpeername sock)))
     (except [OSError]
       "a peer that is gone")))
 

@@ -108,9 +108,13 @@ hands, and owns every thread and socket that comes of it."
     (.check-open self)
     (setv secret (.secret self)
           connection (.own self (dial host port)))
+    #(connection (.shake-hands self dial-handshake connection secret)))
+
+  (defn shake-hands [self handshake connection secret]
+    "Do one side of the handshake, or retire the connection; returns the other end's
+    session id."
     (try
-      #(connection (dial-handshake
-        connection self.role self.session secret self.packed self.about))
+      (handshake connection self.role self.session secret self.packed self.about)
       (except [BaseException]
         (.retire self connection)
         (raise))))
@@ -254,10 +258,8 @@ hands, and owns every thread and socket that comes of it."
     (.add-stranger self connection)
     (try
       (tune sock)
-      (setv session (listen-handshake
-        connection self.role self.session (.secret self) self.packed self.about))
+      (setv session (.shake-hands self listen-handshake connection (.secret self)))
       (except [e HandshakeError]
-        (.retire self connection)
         (log.warning "%s" e)
         (return))
       (except [BaseException]

@@ -12,6 +12,9 @@ A session on loopback is not encrypted. The listener tells the two apart by the
 first byte, and takes plain text from loopback only; a dialler speaks TLS to any
 other address. So neither can be talked out of it.
 
+A session over ssh has, at both ends, a pair of sockets between dpfw and ssh, which
+encrypts, and knows the other host by its key.
+
 What is left to an attacker: to guess a cookie that a person thought up, off
 line, since a listener proves itself first, and to anyone; to cut connections
 and count their bytes; and, as another user of this machine, to listen on a
@@ -25,7 +28,8 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
   socket
   threading
   time
-  dpfw.errors [HandshakeError WireError])
+  dpfw.errors [HandshakeError WireError]
+  dpfw.net.addresses [local-pair?])
 (eval-when-compile (require
   hyrule.argmove [->]
   hyrule.control [unless]))
@@ -72,6 +76,10 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
   (.digest (hashlib.sha256 certificate)))
 
 (defn loopback? [sock]
+  ; Of a pair of sockets, the other one is here. Where it leads to another machine,
+  ; as an ssh's does, whoever has it sees to that.
+  (when (local-pair? sock)
+    (return True))
   (setv address (ipaddress.ip-address (get (.getpeername sock) 0))
         ; Until Python 3.13, ::ffff:127.0.0.1 is no loopback address of its own.
         mapped (getattr address "ipv4_mapped" None))

@@ -46,6 +46,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.binding b""    ; the TLS channel binding, empty without TLS
       self.packed False   ; have both ends said that they take packed data?
       self.about {}       ; what the other end has said of itself
+      self.why ""         ; what is known of why it ended
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
       self.received b""   ; bytes that came and were not taken yet:
@@ -262,9 +263,10 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     n)
 
   (defn ended [self]
+    (setv why (if self.why f": {self.why}" ""))
     (if (or self.left (< self.taken (len self.received)))
-      (WireError f"the connection with {self.peer} was cut in the middle of a frame")
-      (ConnectionEnded f"the connection with {self.peer} ended")))
+      (WireError f"the connection with {self.peer} was cut in the middle of a frame{why}")
+      (ConnectionEnded f"the connection with {self.peer} ended{why}")))
 
   (defn check-agreed [self payload]
     "Packed data come from who has agreed to them. Raises `WireError`."

@@ -9,7 +9,8 @@
   dpfw.errors [AddressError DpfwError]
   dpfw.net.addresses [format-address parse-address]
   dpfw.serve.process [evaluator]
-  dpfw.serve.server [Server])
+  dpfw.serve.server [Server]
+  dpfw.serve.stdio [accept-over socket-to-master])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -25,12 +26,15 @@
     :format "%(asctime)s %(levelname)s %(name)s: %(message)s")
   (signal.signal signal.SIGTERM end-process)
   (try
+    (setv sock (when options.stdio (socket-to-master)))
     (with [server (Server evaluator)]
       (cond
+        sock
+          (serve-to-end server (accept-over server.node sock))
         (is options.connect None)
           (listen-and-serve server options)
         options.once
-          (serve-once server #* options.connect)
+          (serve-to-end server (.dial server #* options.connect))
         True
           (.serve-dialled server #* options.connect)))
     0
@@ -51,11 +55,11 @@
   (print f"dpfw slave listens on {(format-address address)}" :flush True)
   (.serve-in-turn server))
 
-(defn serve-once [server host port]
+(defn serve-to-end [server connection]
   "Serve one session. The process ends with it, also when a remote does not stop."
   (defn when-gone []
     (.call-after server.node.reactor GRACE (fn [] (os._exit 1))))
-  (setv session (.serve server (.dial server host port) when-gone))
+  (setv session (.serve server connection when-gone))
   (log.info "%s" session.error))
 
 
@@ -63,11 +67,20 @@
   (setv
     parser (parser-of-arguments)
     options (.parse-args parser arguments))
-  (when (= (is options.port None) (is options.connect None))
-    (.error parser "give a port to listen on, or --connect HOST:PORT"))
+  (if options.stdio
+    (check-stdio parser options)
+    (when (= (is options.port None) (is options.connect None))
+      (.error parser "give a port to listen on, or --connect HOST:PORT")))
   (when (and options.once (is options.connect None))
     (.error parser "--once goes with --connect"))
   options)
+
+(defn check-stdio [parser options]
+  (unless (is options.port options.connect None)
+    (.error parser "--stdio goes without a port and without --connect"))
+  (when (os.isatty 0)
+    (.error parser (+ "--stdio is what (dpfw-launch-ssh [\"host\"]) starts at the other end of an ssh; "
+      "here, give a port to listen on, or --connect HOST:PORT"))))
 
 (defn parser-of-arguments []
   (setv parser (argparse.ArgumentParser
@@ -85,6 +98,8 @@
     :help "dial a master server instead; an IPv6 host stands in brackets")
   (.add-argument parser "--once" :action "store_true"
     :help "with --connect: dial once, and end when the master goes")
+  (.add-argument parser "--stdio" :action "store_true"
+    :help "serve the master at the other end of standard input and output, as dpfw-launch-ssh has it")
   (.add-argument parser "--log-level" :default "warning"
     :choices ["debug" "info" "warning" "error"]
     :help "what to log on standard error (default: %(default)s)")
