@@ -37,6 +37,7 @@ _PLACES = {
         name: name
         for name in ["read", "read_object", "read_result", "write", "write_object"]
     },
+    "dpfw.launch": {"launch_ssh": "dpfw_launch_ssh"},
     "dpfw.master": {
         "Master": "Master",
         "connect": "dpfw_master_client",

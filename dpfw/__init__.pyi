@@ -5,7 +5,10 @@ from dpfw import (
     srfi_69 as srfi_69,
 )
 from dpfw.executor import Executor as Executor
-from dpfw.launch import dpfw_launch as _launch
+from dpfw.launch import (
+    dpfw_launch as _launch,
+    dpfw_launch_ssh as launch_ssh,
+)
 from dpfw.master import (
     Master as Master,
     Promise as Promise,

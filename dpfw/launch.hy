@@ -1,9 +1,10 @@
-"Launching: slave processes of one's own, on this machine.
+"Launching: slave processes of one's own, on this machine, and on others over ssh.
 
 ::
 
-    (import dpfw.launch [dpfw-launch])
+    (import dpfw.launch [dpfw-launch dpfw-launch-ssh])
     (setv slaves (dpfw-launch 2))
+    (setv more (dpfw-launch-ssh [\"node-a\" \"node-b\"]))
 
 A launched slave dials back to its master over loopback, serves that one
 session, and ends with it. So it goes down with its master, however that ends."
@@ -19,7 +20,10 @@ session, and ends with it. So it goes down with its master, however that ends."
   dpfw.errors [LaunchError]
   dpfw.master [default-master]
   dpfw.net.addresses [format-address]
-  dpfw.net.child [Child])
+  dpfw.net.child [Child]
+  dpfw.ssh.command [checked-command checked-path destinations]
+  dpfw.ssh.installation [DEFAULT-PYTHON]
+  dpfw.ssh.launch [SshLaunch])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -39,10 +43,34 @@ session, and ends with it. So it goes down with its master, however that ends."
   not come up; then none stays. ::
 
     (len (dpfw-launch 2))  ; => 2"
+  (check-number n)
+  (.up (Launch n (or master (default-master)))))
+
+(defn dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]
+  "Start slaves on other machines, over ssh: ``per-host`` on each of ``hosts``. Wait until
+  all are connected and prepared, and return their slaves. ::
+
+    (dpfw-launch-ssh [\"node-a\" \"me@node-b:2222\"] :per-host 4 :python \"~/venv/bin/python\")
+
+  A host is named as ssh knows it, and ``~/.ssh/config``, agents and jump hosts count.
+  ``python`` is the interpreter there, which must have dpfw; ``ssh`` is the command with
+  options of yours, a list such as ``[\"ssh\" \"-F\" \"cluster.conf\"]``. The sessions go
+  through ssh itself, so no port need be open and no cookie be there.
+
+  ssh may ask for a password at the terminal, if there is one, and waits for nobody else.
+  What the slaves write to standard error, or print, is written to standard error here,
+  after the name of the host. They end with the master, or when ssh does.
+
+  Raises `LaunchError`, which says what to do, when one does not come up; then none stays.
+  Raises `AddressError` for what is no host."
+  (check-number per-host)
+  (setv given [(destinations hosts) per-host (checked-path python) (checked-command ssh)])
+  (.up (SshLaunch (or master (default-master)) #* given)))
+
+(defn check-number [n]
   (unless (and (is (type n) int) (>= n 0))
     (raise ((if (is (type n) int) ValueError TypeError)
-      f"cannot launch {n !r} slaves; give a number, such as 2")))
-  (.up (Launch n (or master (default-master)))))
+      f"cannot launch {n !r} slaves; give a number, such as 2"))))
 
 
 (defclass Launch []
@@ -151,4 +179,4 @@ session, and ends with it. So it goes down with its master, however that ends."
   (. (get sys.modules __name__) __class__) LaunchModule
   __signature__ (inspect.signature dpfw-launch))
 
-(export :objects [dpfw-launch])
+(export :objects [dpfw-launch dpfw-launch-ssh])

@@ -9,7 +9,7 @@
 
 (defn [(pytest.mark.parametrize "name"
         ["net.addresses" "dispatch.promise" "data.sexp" "data.packed"
-         "data.garbage" "data.codec" "net.frames" "task.names" "task.ports" "serve.table"])]
+         "data.garbage" "data.codec" "net.frames" "task.names" "task.ports" "serve.table" "ssh.command"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 

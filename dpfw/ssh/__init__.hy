@@ -1,0 +1,1 @@
+"Slaves on other machines, launched over ssh."

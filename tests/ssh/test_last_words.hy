@@ -1,0 +1,68 @@
+"What a process says on its standard error."
+
+(import
+  contextlib [contextmanager]
+  os
+  threading
+  pytest
+  dpfw.net.node [Node]
+  dpfw.ssh.last-words [KEPT LONGEST TOLD LastWords]
+  tests.helpers [WAIT holds until])
+
+(defn [contextmanager] listening [show]
+  "Gives the last words from a pipe, and the descriptor to say them on."
+  (setv [from to] (os.pipe))
+  (with [node (Node "master" None)]
+    (setv words (LastWords (open from "rb" :buffering 0) node show))
+    (try
+      (yield #(words to))
+      (finally
+        (os.close to)
+        (.close words)))))
+
+(defn test-each-line-is-shown-and-the-last-are-kept []
+  (setv shown [])
+  (with [[words to] (listening shown.append)]
+    (for [piece [b"on" b"e\r\ntwo \x1b[31m\xff\n\n" (* b"x" (+ LONGEST 1)) b"\nunfinished"]]
+      (os.write to piece))
+    (until (fn [] (= (len shown) 5)))
+    (.close words)
+    (until (fn [] (= (len shown) 6))))
+  (holds shown ["one" "two \\x1b[31m\ufffd" "" (* "x" LONGEST) "x" "unfinished"])
+  (holds (.said words) (.join " / " [#* (cut shown 2) (* "x" TOLD) #* (cut shown 4 None)])))
+
+(defn test-only-so-many-are-kept []
+  (with [[words to] (listening (fn [_]))]
+    (os.write to (.join b"" (gfor  n (range 100)  (b% n))))
+    (.close words)
+    (holds (.said words) (.join " / " (gfor  n (range (- 100 KEPT) 100)  f"line {n}")))))
+
+(defn b% [n]
+  (.encode f"line {n}\n"))
+
+(defn test-who-cannot-show-more-is-told-no-more []
+  (setv shows (threading.Event)
+        may-go (threading.Event))
+  (defn show [_]
+    (.set shows)
+    (assert (.wait may-go WAIT)))
+  (with [[words to] (listening show)]
+    (defn watched []
+      (in (.fileno words.pipe) words.reactor.calls))
+    (assert (watched))
+    (os.write to b"one\n")
+    (assert (.wait shows WAIT))
+    (assert (not (watched)))
+    (.set may-go)
+    (until watched)))
+
+(defn test-what-fails-to-show-a-line-stops-no-other [caplog]
+  (setv shown [])
+  (defn show [line]
+    (when (= line "bad")
+      (raise (OSError "no room")))
+    (.append shown line))
+  (with [[_ to] (listening show)]
+    (os.write to b"good\nbad\nbetter\n")
+    (until (fn [] (= shown ["good" "better"]))))
+  (assert (in "no room" caplog.text) caplog.text))

@@ -1,0 +1,170 @@
+"Launching over the real ssh and the real sshd, on loopback, with keys, ports and
+configurations of the tests' own."
+
+(import
+  getpass
+  io [StringIO]
+  os
+  pathlib [Path]
+  shutil
+  signal
+  socket
+  subprocess
+  sys
+  pytest
+  dpfw.ssh.launch :as ssh-launch
+  dpfw.errors [LaunchError SlaveLost]
+  dpfw.launch [dpfw-launch-ssh]
+  dpfw.master [Master]
+  tests.helpers [holds until]
+  tests.processes [WAIT await-so error-of run-task]
+  tests.ssh.fakes [PYTHON])
+
+(setv
+  SSHD (shutil.which "sshd" :path (+ (os.environ.get "PATH" "") ":/usr/sbin:/usr/local/sbin"))
+  HERE (and SSHD (shutil.which "ssh") (shutil.which "ssh-keygen"))
+  SEPARATE (Path "/run/sshd")  ; where an sshd of root's wants to be able to go
+  ME (getpass.getuser)
+  pytestmark (pytest.mark.skipif (not HERE)
+    :reason "ssh and sshd are not installed; on Debian and its kin: apt-get install openssh-server"))
+
+(defn key [path #* options]
+  (subprocess.run ["ssh-keygen" "-q" "-t" "ed25519" "-N" "" "-f" (str path) #* options] :check True)
+  path)
+
+(defn free-port []
+  (with [s (socket.create-server #("127.0.0.1" 0))]
+    (get (.getsockname s) 1)))
+
+(defn configuration [path #* lines]
+  (.write-text path (+ (.join "\n" lines) "\n"))
+  path)
+
+(defn [(pytest.fixture :scope "module")] separation []
+  "What the system's own start of sshd makes."
+  (setv ours (and (= (os.geteuid) 0) (not (.exists SEPARATE))))
+  (when ours
+    (.mkdir SEPARATE))
+  (yield)
+  (when ours
+    (.rmdir SEPARATE)))
+
+(defn [(pytest.fixture :scope "module")] sshd [separation tmp-path-factory]
+  "A running sshd; gives its folder and its port."
+  (setv folder (.mktemp tmp-path-factory "sshd")
+        port (free-port))
+  (for [name ["host-key" "id" "other-id"]]
+    (key (/ folder name)))
+  (shutil.copy (/ folder "id.pub") (/ folder "authorized"))
+  (configuration (/ folder "sshd.conf")
+    f"Port {port}"
+    "ListenAddress 127.0.0.1"
+    f"HostKey {folder}/host-key"
+    f"AuthorizedKeysFile {folder}/authorized"
+    "PidFile none" "StrictModes no" "UsePAM no" "PermitRootLogin yes"
+    "PasswordAuthentication no" "KbdInteractiveAuthentication no")
+  (setv host-key (.join " " (cut (.split (.read-text (/ folder "host-key.pub"))) 2)))
+  (.write-text (/ folder "known") f"[127.0.0.1]:{port} {host-key}\n")
+  (setv process (subprocess.Popen [SSHD "-D" "-e" "-f" (str (/ folder "sshd.conf"))]
+    :stdin subprocess.DEVNULL :stderr subprocess.PIPE :text True))
+  (try
+    (setv said "")
+    (while (not-in "Server listening" said)
+      (setv line (.readline process.stderr))
+      (assert line f"sshd has ended: {said}")
+      (+= said line))
+    (yield #(folder port))
+    (finally
+      (.terminate process)
+      (.communicate process :timeout WAIT))))
+
+(defn ssh-of [sshd #* more  [identity "id"] [known None]]
+  "The ssh command of a user of this sshd: ``near`` is there, and ``far`` behind it."
+  (setv [folder port] sshd)
+  ["ssh" "-F" (str (configuration (/ folder "ssh.conf")
+    #* more
+    "Host near far"
+    "  HostName 127.0.0.1"
+    f"  Port {port}"
+    "Host far"
+    "  ProxyJump near"
+    "Host *"
+    f"  IdentityFile {folder}/{identity}"
+    "  IdentitiesOnly yes"
+    "  IdentityAgent none"
+    f"  UserKnownHostsFile {(or known f"{folder}/known")}"
+    "  StrictHostKeyChecking yes"))])
+
+(defn [(pytest.fixture :autouse True)] nobody-to-ask [monkeypatch]
+  (.setattr monkeypatch ssh-launch (hy.mangle "terminal?") (fn [] False)))
+
+(defn test-slaves-come-up-do-their-work-and-go [sshd monkeypatch]
+  (setv [folder port] sshd)
+  ; Whatever stands there, a session of ours is one.
+  (setv ssh (ssh-of sshd
+    "RequestTTY force" "RemoteCommand echo no slave" "LocalForward 127.0.0.1:1 127.0.0.1:1"
+    "ExitOnForwardFailure yes"))
+  (with [master (Master)]
+    (setv slaves (dpfw-launch-ssh ["near" f"{ME}@127.0.0.1:{port}"] master
+                   :per-host 2 :python PYTHON :ssh ssh))
+    (holds (lfor  s slaves  s.address) ["near" "near" #* (* [f"{ME}@127.0.0.1:{port}"] 2)])
+    (holds (.map master '(fn [x] (* x x)) (range 1000)) (lfor  x (range 1000)  (* x x)))
+    (setv data (* b"x" 5,000,000))
+    (holds (run-task master `(fn [i o] ~data)) data)
+    (setv told (StringIO))
+    (.setattr monkeypatch sys "stderr" told)
+    (run-task master '(fn [i o] (print "from a remote")) :slave (get slaves 0))
+    (until (fn [] (in "near: from a remote\n" (.getvalue told))))
+    ; The cookie of this network is not there.
+    (holds (run-task master '(fn [i o] (import os) (.get os.environ "DPFW_COOKIE"))) None)
+    (setv pids (.broadcast master '(fn [i o] (import os) (os.getpid)))))
+  (for [pid pids]
+    (until (fn [] (not (os.path.exists f"/proc/{pid}"))))))
+
+(defn test-through-a-jump-host-and-an-ssh-that-dies [sshd]
+  (with [master (Master)]
+    (setv [slave] (dpfw-launch-ssh ["far"] master :python PYTHON :ssh (ssh-of sshd))
+          [slave-pid carrier] (run-task master '(fn [i o] (import os) [(os.getpid) (os.getppid)]))
+          promise (.make-task master '(fn [i o] (while True)) (fn [i o] (.read i))))
+    ; Its sshd's death is a dead connection to ssh.
+    (os.kill (parent carrier) signal.SIGKILL)
+    (setv error (.exception promise WAIT))
+    (assert (isinstance error SlaveLost) (repr error))
+    (assert (in "the connection with far ended: ssh ended with status 255" (str error)) (str error))
+    (await-so master (fn [] slave.lost))
+    (until (fn [] (not (os.path.exists f"/proc/{slave-pid}"))))))
+
+(defn parent [pid]
+  "The sshd of a process: of its ancestors, the first that is one."
+  (while True
+    (setv status (.read-text (Path f"/proc/{pid}/stat"))
+          pid (int (get (.split (get (.rpartition status ")") 2)) 1)))
+    (when (.startswith (.read-text (Path f"/proc/{pid}/comm")) "sshd")
+      (return pid))))
+
+(defn test-a-slave-that-dies-is-lost-at-once-though-its-child-lives [sshd]
+  (with [master (Master)]
+    (dpfw-launch-ssh ["near"] master :python PYTHON :ssh (ssh-of sshd))
+    (setv child (run-task master '(fn [i o] (import subprocess) (setv p (subprocess.Popen ["sleep" "60"])) p.pid)))
+    (try
+      (setv error (.exception (.make-task master
+        '(fn [i o] (import os) (os.kill (os.getpid) 9)) (fn [i o] (.read i))) WAIT))
+      (finally
+        (os.kill child signal.SIGKILL)))
+    (assert (isinstance error SlaveLost) (repr error))
+    (assert (in "was ended by SIGKILL" (str error)) (str error))))
+
+(defn [(pytest.mark.parametrize #("host" "python" "options" "parts") [
+    #("near" PYTHON {"identity" "other-id"} ["Permission denied (publickey)" "ssh-copy-id" "ssh -F"])
+    #("near" PYTHON {"known" "/dev/null"} ["Host key verification failed" "accept its key"])
+    #("no.such.host.invalid" PYTHON {} ["Could not resolve" "a host that resolves"])
+    #("127.0.0.1:1" PYTHON {} ["Connection refused" "lets you in"])
+    #("near" "no-such-python" {} ["no no-such-python there" "apt-get install python3-venv"])
+    #("near" "~/no/such python" {} ["no ~/no/such python there"])])]
+  test-what-goes-wrong-is-said-with-a-cure [host python options parts sshd]
+  (with [master (Master)]
+    (setv error (error-of dpfw-launch-ssh [host] master :python python :ssh (ssh-of sshd #** options)))
+    (assert (isinstance error LaunchError) (repr error))
+    (for [part parts]
+      (assert (in part (str error)) f"{part !r} is not in {error}"))
+    (holds (.slaves master) [])))
