@@ -183,7 +183,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
     A slave on which it fails is closed, and the error logged."
     (.check-open self)
-    (all-of (.initialise self.network remote)))
+    (all-of (gfor  task (.initialise self.network remote)  task.promise)))
 
   (defn tasks [self]
     "The promises of all tasks that have not ended: those that run, then those that

@@ -146,19 +146,35 @@ the caller's. In between, anything may happen.
         (.change self todo)
         (.next self session todo))))
 
-  (defn initialise [self remote make]
-    "Every slave runs this remote, now or before anything else. ``make`` makes the
-    `Task` for one that is here. Returns the tasks, and what is to be done."
+  (defn initialise [self remote make [key None] [last True]]
+    "Every slave runs this remote, now or before anything else; see the registry for
+    its key and its place. ``make`` makes the `Task` for one that is here. Returns the
+    tasks, and what is to be done."
     (setv todo []
-          n (len self.registry.preparations)
+          [n before] (.prepare-with self.registry remote key last)
           tasks [])
-    (.append self.registry.preparations remote)
     (for [slave (list (.values self.registry.connected))]
-      (setv task (make slave)
-            task.preparation n)
-      (.append tasks task)
-      (+= todo (.made self task)))
+      (setv ahead slave.session.unprepared)
+      (if (in before ahead)
+        ; It has not come to what this replaces.
+        (do
+          (setv (get ahead (.index ahead before)) n)
+          (when last
+            (.append ahead (.pop ahead (.index ahead n)))))
+        (do
+          (setv task (make slave)
+                task.preparation n)
+          (.append tasks task)
+          (+= todo (.made self task)))))
     #(tasks todo))
+
+  (defn drop-preparation [self key]
+    "No slave that joins need run what has this key any more."
+    (setv n (.discard self.registry key))
+    (for [slave (.values self.registry.connected)]
+      (when (in n slave.session.unprepared)
+        (.remove slave.session.unprepared n)))
+    [])
 
   ;; Tasks
 
@@ -437,8 +453,8 @@ the caller's. In between, anything may happen.
       (= session.state "preparing") (do
         ; One on which it fails when it joins is not fit for use.
         (setv session.useful False)
-        (.append todo #("warn" (+ f"{session.slave !r} is closed, since a remote given to "
-          f"dpfw-on-connect failed on it: {(get outcome 1)}")))
+        (.append todo #("warn" (+ f"{session.slave !r} is closed, since what every slave runs "
+          f"first, by dpfw-on-connect, dpfw-defn or their kin, failed on it: {(get outcome 1)}")))
         (+= todo (.hung-up self session (WireError "its preparation failed"))))))
 
   (defn change [self todo]

@@ -398,15 +398,19 @@ two steps (``net/interrupt``)."
         ; Who makes tasks faster than they are done must not keep the slaves waiting.
         (.help self.leader))))
 
-  (defn initialise [self remote]
-    "See `dpfw-on-connect`. Returns the promises of those that are here."
+  (defn initialise [self remote [key None] [last True]]
+    "See `dpfw-on-connect`, and the registry for the key and the place. Returns the
+    tasks of those that are here."
     (setv payloads (.payloads self remote))
     (with [_ (Whole)]
       (with [_ self.lock]
         (setv [tasks todo] (.initialise self.dispatcher payloads (fn [slave]
-          (.new-task self payloads ResultReader None slave)))))
+          (.new-task self payloads ResultReader None slave)) key last)))
       (.perform self todo))
-    (lfor  task tasks  task.promise))
+    tasks)
+
+  (defn drop-preparation [self key]
+    (.act self self.dispatcher.drop-preparation key))
 
   (defn tasks [self [slave None]]
     (with [_ self.lock]

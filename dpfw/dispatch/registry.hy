@@ -1,8 +1,9 @@
 "The registry: the slaves that a master has, those it had, and what each must run
-before anything else."
+before anything else, its preparations."
 
 (import
   collections [OrderedDict]
+  itertools
   weakref [WeakValueDictionary])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -47,7 +48,9 @@ before anything else."
       self.connected {}                  ; id -> slave, in order of joining
       self.known (WeakValueDictionary)   ; id -> slave, lost ones too
       self.gone (OrderedDict)            ; lost slaves -> None, to keep them known
-      self.preparations []))             ; remotes that every slave runs first
+      self.preparations {}               ; number -> remote that every slave runs first, in order
+      self.keyed {}                      ; key -> number, of those that others can replace
+      self.numbers (itertools.count)))
 
   (defn slave [self id master]
     "The slave with this id, perhaps a new one."
@@ -67,6 +70,30 @@ before anything else."
     (when (> (len self.gone) REMEMBERED)
       (.popitem self.gone :last False)))
 
+  (defn prepare-with [self remote [key None] [last True]]
+    "Every slave is to run this before anything else. It replaces what had its key,
+    and has that one's place unless it is to be the last. Returns its number, and
+    that of what it replaces."
+    (setv number (next self.numbers)
+          before (.get self.keyed key)
+          order (list self.preparations)
+          behind (if (or last (is before None)) [] (cut order (+ (.index order before) 1) None)))
+    (.discard self key)
+    (unless (is key None)
+      (setv (get self.keyed key) number))
+    (setv (get self.preparations number) remote)
+    (for [n behind]
+      (setv (get self.preparations n) (.pop self.preparations n)))
+    #(number before))
+
+  (defn discard [self key]
+    "Returns the number that it had, or None."
+    (setv number (.pop self.keyed key None))
+    (.pop self.preparations number None)
+    (for [slave (.values self.known)]
+      (.discard slave.prepared number))
+    number)
+
   (defn unprepared [self slave]
     "The numbers of the preparations that this slave has not run."
-    (lfor  n (range (len self.preparations))  :if (not-in n slave.prepared)  n)))
+    (lfor  n self.preparations  :if (not-in n slave.prepared)  n)))
