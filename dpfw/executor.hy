@@ -22,7 +22,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
   time [monotonic]
   weakref [WeakSet]
   hy.models [Object]
-  dpfw.dispatch.mapping [form]
+  dpfw.dispatch.procedures [procedure-form]
   dpfw.dispatch.options [checked-retries]
   dpfw.dispatch.promise [Promise]
   dpfw.master [default-master Master]
@@ -244,7 +244,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
 (defn function-remote [f results each]
   (cond
     (isinstance f str) (text-remote f results each)
-    (isinstance f Object) (call-remote (form f) results each)
+    (isinstance f Object) (call-remote (procedure-form f) results each)
     (not (callable f)) (raise (TypeError
       f"{f !r} cannot be called; give a function, or a procedure, quoted, as in '(fn [x] …), or its text"))
     True (do
@@ -254,7 +254,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
         (call-remote (function-source f) results each)))))
 
 (defn [(lru-cache CACHED)] text-remote [text results each]
-  (call-remote (form text) results each))
+  (call-remote (procedure-form text) results each))
 
 (defn [(lru-cache CACHED)] named-remote [names results each]
   (call-remote (named-form names) results each))

@@ -17,6 +17,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.data.sexp [register-type]
   dpfw.dispatch [mapping]
   dpfw.dispatch.capture [with-variables]
+  dpfw.dispatch.code [Code]
+  dpfw.dispatch.definitions [definitions-of of-defn]
   dpfw.dispatch.dispatcher [ALONE]
   dpfw.dispatch.mapping [NOTHING]
   dpfw.dispatch.network [Network]
@@ -26,8 +28,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.dispatch.registry [Slave]
   dpfw.errors [MasterClosed]
   dpfw.net.interrupt [Whole]
-  dpfw.task.ports [read write read-object write-object read-result])
+  dpfw.task.ports [read write read-object write-object read-result]
+  dpfw.task.remote [function?])
 (eval-when-compile (require hyrule.control [unless]))
+(require dpfw.definers [dpfw-defn dpfw-import dpfw-require])
 
 (defclass Master []
   "A master's end of the network. The ``dpfw-…`` functions are these methods, of one
@@ -39,7 +43,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
   (defn __init__ [self]
     (setv self.network (Network self)
-          self.node self.network.node))
+          self.node self.network.node
+          self.code (Code self.network)))
 
   ;; Slaves
 
@@ -150,7 +155,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (raise (TypeError
         f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
     (setv reader (when (is local read-result) ResultReader))
-    (.make-task self.network remote reader (unless reader local) (.own-slave self slave)
+    (.make-task self.network (.known self.code remote) reader (unless reader local) (.own-slave self slave)
       (checked-timeout timeout) (checked-retries retries)))
 
   (defn parallel [self tasks]
@@ -183,7 +188,51 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
     A slave on which it fails is closed, and the error logged."
     (.check-open self)
-    (all-of (gfor  task (.initialise self.network remote)  task.promise)))
+    (all-of (gfor  task (.initialise self.network (.known self.code remote))  task.promise)))
+
+  ;; Code on slaves
+
+  (defn define [self thing]
+    "Define something on every slave, present and future: what a form defines, quoted or
+    as text, or a function or class. ::
+
+      (setv rate 5)
+      (dpfw-define `(setv rate ~rate))
+      (dpfw-map '(fn [x] (* rate x)) [1 2])  ; => [5 10]
+
+    Returns a function or class, so that in Python ``@dpfw.define`` may stand before its
+    definition. What has the same name is replaced. `dpfw-defn` defines a function
+    here, too.
+
+    Raises what that raises on a slave, which then has what it had before;
+    `UnwritableError` when a function has no source, or uses what cannot go along."
+    (.check-open self)
+    (for [definition (definitions-of thing self.code.there?)]
+      (.define self.code definition))
+    (when (function? thing)
+      thing))
+
+  (defn load [self path]
+    "Send a file, ``.hy`` or ``.py``, to every slave, present and future, as a module that
+    remotes can import; returns its name. When the file has changed, another call sends
+    it again, and what imports it is evaluated anew. ::
+
+      (import pathlib [Path] tempfile [TemporaryDirectory])
+      (with [folder (TemporaryDirectory)]
+        (setv file (/ (Path folder) \"measures.hy\"))
+        (.write-text file \"(defn area [w h] (* w h))\")
+        (dpfw-load file))  ; => \"measures\"
+      (dpfw-map 'measures.area [1 2] [3 4])  ; => [3 8]
+
+    A file in a package goes with the ``__init__`` files of that; others beside it are to
+    be loaded on their own. It replaces a module of that name which the slave has.
+
+    Raises `OSError` when it cannot be read, `ValueError` or `ImportError` when it cannot be
+    a module, and what importing it raises on a slave, which then has what it had before."
+    (.check-open self)
+    (.load self.code path))
+
+  ;; Tasks that have not ended
 
   (defn tasks [self]
     "The promises of all tasks that have not ended: those that run, then those that
@@ -239,7 +288,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     lost, or `UnwritableError` for an item that is no data. What is about no item,
     such as an f that no slave can evaluate, is raised."
     (.check-open self)
-    (mapping.map-items self.network f [xs #* more-xs]
+    (mapping.map-items self.network (.known self.code f) [xs #* more-xs]
       (Options chunk-size retries progress timeout errors)))
 
   (defn imap [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False] [timeout None]
@@ -256,7 +305,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     what still runs. After ``timeout`` seconds, counted from the call, it gives what
     is there, and then raises `TaskTimeout`."
     (.check-open self)
-    (mapping.map-in-order self.network f [xs #* more-xs]
+    (mapping.map-in-order self.network (.known self.code f) [xs #* more-xs]
       (Options chunk-size retries progress timeout errors)))
 
   (defn map-unordered [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False]
@@ -265,7 +314,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
       (sum (dpfw-map-unordered '(fn [x] (* x x)) (range 5)))  ; => 30"
     (.check-open self)
-    (mapping.map-unordered self.network f [xs #* more-xs]
+    (mapping.map-unordered self.network (.known self.code f) [xs #* more-xs]
       (Options chunk-size retries progress timeout errors)))
 
   (defn reduce [self f xs [initial NOTHING] * [chunk-size None] [retries 0] [progress False]
@@ -280,7 +329,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
     Raises `TypeError` when there is no item and no ``initial``."
     (.check-open self)
-    (mapping.reduce-items self.network f xs initial
+    (mapping.reduce-items self.network (.known self.code f) xs initial
       (Options chunk-size retries progress timeout errors)))
 
   (defn map-reduce [self f g xs * [chunk-size None] [retries 0] [progress False] [timeout None]
@@ -291,7 +340,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
       (dpfw-map-reduce 'len '(fn [a b] (+ a b)) [\"one\" \"three\"])  ; => 8"
     (.check-open self)
-    (mapping.map-reduce self.network f g xs
+    (mapping.map-reduce self.network (.known self.code f) (.known self.code g) xs
       (Options chunk-size retries progress timeout errors)))
 
   (defn for-each [self f xs * [chunk-size None] [retries 0] [progress False] [timeout None]
@@ -299,7 +348,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     "Call f for each item, for its effects on the slaves; returns None. Options and
     errors as in `dpfw-map`, but for the errors \"return\", which would have no place."
     (.check-open self)
-    (mapping.for-each self.network f xs
+    (mapping.for-each self.network (.known self.code f) xs
       (Options chunk-size retries progress timeout errors)))
 
   (defn executor [self * [results "data"] [retries 0]]
@@ -344,7 +393,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
         "(dpfw-slaves) has those that are, and a Master's tasks are made with its own make-task"))))
     slave))
 
-(setv INNER #{"network" "node" "check_open" "own_slave"})  ; of a master
+(setv INNER #{"network" "node" "code" "check_open" "own_slave"})  ; of a master
 
 (defn all-of [promises]
   "Wait for all the promises of an iterable, which makes them; return the results,
@@ -419,6 +468,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-slaves (on-default "dpfw-slaves" Master.slaves)
   dpfw-broadcast (on-default "dpfw-broadcast" Master.broadcast)
   dpfw-on-connect (on-default "dpfw-on-connect" Master.on-connect)
+  dpfw-define (on-default "dpfw-define" Master.define)
+  dpfw-load (on-default "dpfw-load" Master.load)
   dpfw-kill (on-default "dpfw-kill" Master.kill)
   dpfw-tasks (on-default "dpfw-tasks" Master.tasks)
   dpfw-cancel (on-default "dpfw-cancel" Master.cancel)
@@ -450,9 +501,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
            b (+ n n)]
       [a b])  ; => [100 20]
 
-  The variables that a form uses are sent along, by value. Those of functions
-  have to be data, else `UnwritableError` says which is not; of the module's, only
-  data are sent, and functions and modules are the slave's own."
+  What a form uses of the program goes along: data by value, functions and macros by
+  their source, with what they use in turn; modules, and what they define, are imported
+  there. `UnwritableError` says what cannot go."
   (when (or (not (isinstance bindings hy.models.List)) (% (len bindings) 2))
     (raise (TypeError "plet needs a list of names and forms: (plet [a form  b form] body …)")))
   (setv
@@ -460,7 +511,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     forms (cut bindings 1 None 2)
     results (hy.gensym "results"))
   `(let [~results (hy.I.dpfw/master.side-by-side
-           [~@(gfor  form forms  `#('~form (fn [] ~form)))])
+           [~@(gfor  form forms  `#('~form (fn [] ~form)))] (local-macros))
          ~@(gfor  [n name] (enumerate names)  x [name `(get ~results ~n)]  x)]
      ~@body))
 
@@ -479,17 +530,26 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     procedure (if (isinstance target hy.models.Symbol)
       `(fn [~target] ~@body)
       `(fn [~item] (setv ~target ~item) ~@body)))
-  `(hy.I.dpfw/master.for-all '~procedure ~procedure ~xs))
+  `(hy.I.dpfw/master.for-all '~procedure ~procedure ~xs (local-macros)))
 
-(defn side-by-side [forms]
+(defn side-by-side [forms macros]
   "The results of ``[form procedure]`` pairs: what `plet` stands for."
   (dpfw-parallel (lfor
     [form procedure] forms
-    [`(fn [dpfw-i dpfw-o] ~(with-variables form procedure)) read-result])))
+    [`(fn [dpfw-i dpfw-o] ~(with-all form procedure macros)) read-result])))
 
-(defn for-all [form procedure xs]
+(defn for-all [form procedure xs macros]
   "What `pfor` stands for."
-  (dpfw-map (with-variables form procedure) xs))
+  (dpfw-map (with-all form procedure macros) xs))
+
+(defn with-all [form procedure macros]
+  (with-variables form procedure macros (. (default-master) code there?)))
+
+(defn define-there [form start end thing procedure macros]
+  "What `dpfw-defn` stands for, after the definition here."
+  (setv master (default-master))
+  (.check-open master)
+  (.define master.code (of-defn form start end thing procedure macros master.code.there?)))
 
 
 (defn [atexit.register] leave []
@@ -503,7 +563,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
-  dpfw-kill dpfw-close
+  dpfw-kill dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
   read-result read write read-object write-object register-type Master]
-  :macros [plet pfor])
+  :macros [plet pfor dpfw-defn dpfw-import dpfw-require])

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from io import TextIOBase
+from os import PathLike
 from subprocess import Popen
 from types import TracebackType
 from typing import IO, Any, Literal, TypeAlias, TypeVar, overload
@@ -23,6 +24,8 @@ __all__ = [
     "dpfw_cancel",
     "dpfw_kill",
     "dpfw_close",
+    "dpfw_define",
+    "dpfw_load",
     "dpfw_map",
     "dpfw_imap",
     "dpfw_map_unordered",
@@ -40,6 +43,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 _X = TypeVar("_X")
+_C = TypeVar("_C", bound=Callable[..., Any])
 
 # Text, or a function that slaves can import. Hy's models have no types: they are Any.
 _Remote: TypeAlias = str | Callable[[Any, Any], Any]
@@ -91,6 +95,11 @@ class Master:
     ) -> list[_T]: ...
     def broadcast(self, remote: _Remote) -> list[Any]: ...
     def on_connect(self, remote: _Remote) -> list[Any]: ...
+    @overload
+    def define(self, thing: _C) -> _C: ...
+    @overload
+    def define(self, thing: str) -> None: ...
+    def load(self, path: str | PathLike[str]) -> str: ...
     def tasks(self) -> list[Promise[Any]]: ...
     def cancel(self, what: Promise[Any] | Slave | None = None) -> int: ...
     @overload
@@ -293,6 +302,8 @@ dpfw_broadcast = _default.broadcast
 dpfw_on_connect = _default.on_connect
 dpfw_tasks = _default.tasks
 dpfw_cancel = _default.cancel
+dpfw_define = _default.define
+dpfw_load = _default.load
 dpfw_kill = _default.kill
 dpfw_map = _default.map
 dpfw_imap = _default.imap

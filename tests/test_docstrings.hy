@@ -9,11 +9,12 @@
 
 (defn [(pytest.mark.parametrize "name"
         ["net.addresses" "dispatch.promise" "data.sexp" "data.packed"
-         "data.garbage" "data.codec" "net.frames" "task.names" "task.ports" "serve.table" "ssh.command"])]
+         "data.garbage" "data.codec" "net.frames" "task.names" "task.operators" "task.ports"
+         "dispatch.imports" "dispatch.sources" "serve.table" "ssh.command"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 
-(defn [(pytest.mark.parametrize "name" ["master" "launch" "executor"])]
+(defn [(pytest.mark.parametrize "name" ["master" "definers" "launch" "executor"])]
       test-examples-over-a-network-hold [name]
   (dpfw-launch 2)
   (try

@@ -1,6 +1,7 @@
 "What the documents show is so: their examples give what stands behind them."
 
 (import
+  linecache
   re
   subprocess
   sys
@@ -17,8 +18,9 @@
   (re.findall f"^```{language}\n(.*?)^```$"
     (.read-text (/ ROOT "docs" document) :encoding "utf-8") (| re.M re.S)))
 
-(defn [pytest.fixture] space []
-  "A module in which to run blocks of Hy, as in a REPL."
+(defn [pytest.fixture] space [tmp-path monkeypatch]
+  "A module in which to run blocks of Hy, as in a REPL, in a folder of its own."
+  (.chdir monkeypatch tmp-path)
   (setv module (ModuleType "document"))
   (setv module.hy hy
         (get sys.modules "document") module)
@@ -26,16 +28,20 @@
   (master.dpfw-close)
   (del (get sys.modules "document")))
 
-(defn [(pytest.mark.parametrize "document" ["collections.md" "executor.md"])] test-hy-blocks-give-what-they-show [space document]
+(defn [(pytest.mark.parametrize "document" ["collections.md" "executor.md" "code.md"])] test-hy-blocks-give-what-they-show [space document]
   (setv checked 0)
-  (for [block (blocks document "hy")
+  (for [[n block] (enumerate (blocks document "hy"))
         [form source wanted] (examples block)]
+    ; What is defined at the prompt has a source.
+    (setv form.filename f"<block-{n}>"
+          (get linecache.cache form.filename) #((len block) None (.splitlines block True) form.filename))
     (setv problem (check-example form wanted space))
     (assert (is problem None) f"{source}\n  wanted: {wanted}\n  got:    {problem}")
     (+= checked (bool wanted)))
   (assert checked document))
 
-(defn [(pytest.mark.parametrize "text" [#* (blocks "python.md" "python")  #* (blocks "executor.md" "python")])]
+(defn [(pytest.mark.parametrize "text" [
+        #* (blocks "python.md" "python") #* (blocks "executor.md" "python") #* (blocks "code.md" "python")])]
       test-python-blocks-print-what-they-show [text tmp-path]
   ; As a program: a slave asks for its modules, too.
   (.write-text (/ tmp-path "program.py") text)

@@ -8,8 +8,9 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   itertools [chain]
   dpfw.data.sexp [write-datum]
   dpfw.dispatch.flow [all-chunks flow slave-count]
+  dpfw.dispatch.procedures [procedure-form]
   dpfw.errors [UnwritableError]
-  dpfw.task.remote [Datum as-remote function? function-form])
+  dpfw.task.remote [Datum as-remote])
 (eval-when-compile (require hyrule.control [unless]))
 
 (defclass Nothing []
@@ -28,15 +29,15 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 
 (defn map-items [network f columns options]
   "See `dpfw-map`."
-  (in-order (all-chunks network (map-remote f options) columns itself options)))
+  (in-order (all-chunks network (map-remote f columns options) columns itself options)))
 
 (defn map-unordered [network f columns options]
   "See `dpfw-map-unordered`."
-  (one-by-one (flow network (map-remote f options) columns itself options)))
+  (one-by-one (flow network (map-remote f columns options) columns itself options)))
 
 (defn map-in-order [network f columns options]
   "See `dpfw-imap`."
-  (one-by-one (flow network (map-remote f options) columns itself options :in-order True)))
+  (one-by-one (flow network (map-remote f columns options) columns itself options :in-order True)))
 
 (defn one-by-one [chunks]
   (with [_ (closing chunks)]
@@ -46,7 +47,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 (defn for-each [network f items options]
   "See `dpfw-for-each`."
   (.refuse-returned options NO-RESULTS)
-  (all-chunks network (chunk-remote 'each-chunk f) [items] none options)
+  (all-chunks network (chunk-remote 'each-chunk #(f 1)) [items] none options)
   None)
 
 (defn reduce-items [network f items initial options]
@@ -54,7 +55,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   (.refuse-returned options NO-VALUE)
   (unless (is initial NOTHING)
     (check-initial initial))
-  (setv chunks (all-chunks network (chunk-remote 'reduce-chunk f) [items] one options))
+  (setv chunks (all-chunks network (chunk-remote 'reduce-chunk #(f 2)) [items] one options))
   (unless (is initial NOTHING)
     (setv (get chunks -1) [initial]))
   (combined network f chunks options))
@@ -70,7 +71,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   "See `dpfw-map-reduce`."
   (.refuse-returned options NO-VALUE)
   (combined network g
-    (all-chunks network (chunk-remote 'map-reduce-chunk f g) [items] one options)
+    (all-chunks network (chunk-remote 'map-reduce-chunk #(f 1) #(g 2)) [items] one options)
     options))
 
 (defn combined [network f chunks options]
@@ -82,7 +83,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
     (raise (TypeError "there is nothing to reduce; give an initial value")))
   (while (> (len values) 1)
     (setv size (max 2 (- (// (- (len values)) slaves)))
-          reduced (all-chunks network (chunk-remote 'reduce-chunk f) [values] one
+          reduced (all-chunks network (chunk-remote 'reduce-chunk #(f 2)) [values] one
                     (.in-chunks-of options size) :numbers starts)
           starts (lfor  n (sorted reduced)  (get starts n))
           values (in-order reduced)))
@@ -99,32 +100,17 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 
 ;; The remote
 
-(defn map-remote [f options]
-  (chunk-remote (if options.returned 'try-chunk 'map-chunk) f))
+(defn map-remote [f columns options]
+  (chunk-remote (if options.returned 'try-chunk 'map-chunk) #(f (len columns))))
 
 (defn chunk-remote [procedure #* fs]
-  "A `Remote` that has a procedure of ``chunks`` at a chunk, its first value. Its
-  names are none that f could mean."
+  "A `Remote` that has a procedure of ``chunks`` at a chunk, its first value. The fs are
+  pairs: a procedure, and how many arguments it is called with. Its names are none that f
+  could mean."
   (as-remote
     `(fn [dpfw-i dpfw-o]
        ; First, so that no macro in f stands before it. In functions of their
        ; own, so that a `dir` or `eval` in f cannot see it.
        (setv dpfw-columns (fn [] ~(Datum None)))
        ((. hy I dpfw/task/chunks ~procedure)
-         ~@(gfor  f fs  `((fn [] ~(form f)))) dpfw-columns dpfw-o))))
-
-(defn form [f]
-  "The form of a procedure, which was given as such or as text."
-  (cond
-    (isinstance f hy.models.Object)
-      f
-    (isinstance f str) (do
-      (setv forms (list (hy.read-many f :filename "<procedure>")))
-      (when (!= (len forms) 1)
-        (raise (SyntaxError f"the procedure has {(len forms)} forms; give one, such as (fn [x] …)")))
-      (get forms 0))
-    (function? f)
-      (function-form "the procedure" f "(fn [x] …)")
-    True
-      (raise (TypeError
-        f"the procedure is {f !r}, which cannot be sent; quote it, as in '(fn [x] …) or 'math.sqrt"))))
+         ~@(gfor  [f arity] fs  `((fn [] ~(procedure-form f arity)))) dpfw-columns dpfw-o))))

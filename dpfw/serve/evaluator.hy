@@ -28,13 +28,13 @@ in number and in bytes; a remote that has no room is compiled each time."
   dpfw.errors [NotProcedureError]
   dpfw.serve.bounded [Bounded]
   dpfw.serve.holes [NOSY find-holes]
+  dpfw.task.advice [REMOTES]
   dpfw.task.remote [CONTAINERS PREFIX filled hole-name parts plain?]
   dpfw.data.packed [unpack]
   dpfw.data.sexp [read-datum])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  MODULE-NAME "dpfw.remotes"
   ; What is kept at most:
   CACHED 512                  ; remotes that were compiled
   SOURCES 2048                ; texts of remotes, for tracebacks to show
@@ -46,7 +46,7 @@ in number and in bytes; a remote that has no room is compiled each time."
 
   (defn __init__ [self names]
     (setv
-      self.module (ModuleType MODULE-NAME "Where remotes are evaluated.")
+      self.module (ModuleType REMOTES "Where remotes are evaluated.")
       ; Reader, compiler and models share state between threads. An RLock, since
       ; a remote's top level may run tasks of its own.
       self.lock (threading.RLock)
@@ -58,7 +58,7 @@ in number and in bytes; a remote that has no room is compiled each time."
     ; hy.eval takes `hy` away again from globals that did not have it, and code
     ; that uses a keyword or a quoted form then fails.
     (setv self.module.hy hy
-          (get sys.modules MODULE-NAME) self.module))
+          (get sys.modules REMOTES) self.module))
 
   (defn procedure [self text [values #()]]
     "The procedure that a remote evaluates to. ``values`` are the data that belong
@@ -137,9 +137,7 @@ in number and in bytes; a remote that has no room is compiled each time."
     "The one form in the text."
     (setv name f"<remote {(next self.numbers)}>")
     (.remember-source self name text)
-    (setv reader (HyReader))
-    (.update reader.reader-macros (getattr self.module "_hy_reader_macros" {}))
-    (setv forms (hy.read-many (io.StringIO text) :filename name :reader reader)
+    (setv forms (.forms self text name)
           form (next forms None))
     (when (is form None)
       (raise (syntax-error "the remote is empty; give (fn [i o] …)" name text 1 1)))
@@ -148,14 +146,26 @@ in number and in bytes; a remote that has no room is compiled each time."
       (raise (syntax-error
         "the remote has more than one form; wrap them in (do …), the procedure last"
         name text second.start-line second.start-column)))
-    (setv form.filename name  form.source text  form.reader reader)
     form)
+
+  (defn forms [self text name]
+    "Read the forms of a text, one by one, as those of a file of this name."
+    (setv reader (HyReader))
+    (.update reader.reader-macros (getattr self.module "_hy_reader_macros" {}))
+    (for [form (hy.read-many (io.StringIO text) :filename name :reader reader)]
+      (setv form.filename name  form.source text  form.reader reader)
+      (yield form)))
 
   (defn remember-source [self name text]
     "Let tracebacks show the lines of this remote."
     (setv lines (.splitlines text True))
     (when (.keep self.sources name True :size (sum (map sys.getsizeof lines)))
       (setv (get linecache.cache name) #((len text) None lines name))))
+
+  (defn forget-remotes [self]
+    "Modules have changed that they may have macros of."
+    (with [_ self.lock]
+      (.clear self.makers)))
 
   (defn eval [self model form]
     (setv model.filename form.filename

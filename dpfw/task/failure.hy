@@ -23,7 +23,8 @@ range of a billion is short as text, and somebody would make a list of it."
   os
   traceback
   dpfw.errors [Interrupted RemoteError RemoteTraceback UnwritableError]
-  dpfw.data.sexp [write-datum read-datum])
+  dpfw.data.sexp [write-datum read-datum]
+  dpfw.task.advice [advice-for])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -96,7 +97,7 @@ range of a billion is short as text, and somebody would make a list of it."
   the first members of a group."
   {"type" (class-name (type error))
    "builtin" None
-   "message" (shortened (message error))
+   "message" (shortened (+ (message error) (advice-for error)))
    "args" #()
    "traceback" (shortened (remote-traceback error))})
 

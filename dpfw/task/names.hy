@@ -1,7 +1,7 @@
 "Python functions by the names under which slaves can import them.
 
 A function travels as the name of its module and its name in there, and so is the
-slave's own; no code is sent."
+slave's own; no code is sent. A quoted name is one as well."
 
 (import
   functools [partial]
@@ -64,3 +64,17 @@ slave's own; no code is sent."
 
 (defn bound [f arguments keywords]
   (partial f #* arguments #** keywords))
+
+(defn imported [name]
+  "What has this dotted name, of the longest part of it that is a module. ::
+
+    ((imported \"os.path.basename\") \"a/b\")  ; => \"b\""
+  (setv parts (.split name "."))
+  (for [n (range (- (len parts) 1) 0 -1)]
+    (setv module (.join "." (cut parts n)))
+    (try
+      (return ((attrgetter (.join "." (cut parts n None))) (import-module module)))
+      (except [e ModuleNotFoundError]
+        ; A part of it is no module; or one that it imports is not there.
+        (when (or (= n 1) (not (.startswith f"{module}." f"{e.name}.")))
+          (raise e :from None))))))

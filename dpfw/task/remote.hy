@@ -126,11 +126,19 @@ bytes follows, and then the values, as text or packed::
   (unless names
     (raise (TypeError (+ f"{what} is {f !r}, which slaves cannot import"
       (if (= (getattr f "__module__" None) "__main__") ", since its module is the program itself" "")
-      f"; quote it, as in '{instead}, or give its text, \"{instead}\", or put it into a module that they can import"))))
+      f"; quote it, as in '{instead}, or give its text, \"{instead}\", or put it into a module that they can import"
+      (defining-advice f)))))
   (named-form names))
 
 (defn named-form [names]
   `((. hy I dpfw/task/names named) ~(Datum names)))
+
+(defn defining-advice [f]
+  (setv name (getattr f "__name__" "<lambda>"))
+  (if (re.fullmatch r"<lambda>|_hy_anon_\d+" name)
+    ""
+    (+ f"; or define it there, with (dpfw-defn {(hy.unmangle name)} …), or @dpfw.define in Python, and give its "
+       f"name: '{(hy.unmangle name)}, or \"{(hy.unmangle name)}\"")))
 
 (defn remote-of [form]
   ; Models never change, so one that is sent again need not be written again.

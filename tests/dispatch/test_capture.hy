@@ -1,10 +1,14 @@
 "The macros send along what their forms use: the variables that Python finds,
-under the names that the user gave them."
+under the names that the user gave them; and code of the program, by its source."
 
 (import
+  functools
   math
+  math [sqrt :as root]
   os
+  os.path [join]
   pytest
+  dpfw.data.sexp [read-datum]
   dpfw.dispatch.capture [with-variables]
   dpfw.errors [RemoteError UnwritableError]
   dpfw.launch [dpfw-launch]
@@ -31,6 +35,17 @@ under the names that the user gave them."
 (.close stream)
 
 (defn helper [x] x)
+(setv alias (functools.partial helper 1)
+      many [helper])
+(defn through-stream [] (.read stream))
+(defn unannounced [f] (fn [x] (f x)))
+(defn [unannounced] wrapped [x] x)
+
+(defmacro twice-plus [x] `(* 2 (plus-number ~x)))
+(eval-and-compile
+  (defn twice [form] `(* 2 ~form)))
+(defmacro with-function [x]
+  (twice x))
 
 (defmacro plus-number [x]
   `(+ ~x number))
@@ -44,7 +59,7 @@ under the names that the user gave them."
   (if (= whole form)
     {}
     (do
-      (setv [do_ [setv_ #* pairs] inner] whole)
+      (setv [do_ [setv_ #* pairs] #* macros inner] whole)
       (holds [do_ setv_ inner] ['do 'setv form])
       (dfor
         [name datum] (zip (cut pairs None None 2) (cut pairs 1 None 2))
@@ -69,9 +84,8 @@ under the names that the user gave them."
   (holds (sent ready?) {(hy.mangle "ready?") "True"})
   (holds (sent quoted) {"quoted" "'(+ 1 ~x)"}))
 
-(defn test-no-procedures-or-modules-of-the-module []
-  (holds (sent (helper (math.sqrt number))) {"number" "10"})
-  (holds (sent (abs stream)) {})
+(defn test-no-built-in-or-unknown-names []
+  (holds (sent (abs number)) {"number" "10"})
   (holds (sent [__name__ __dunder__ no-such]) {}))
 
 (defn test-variables-at-any-depth []
@@ -85,7 +99,9 @@ under the names that the user gave them."
 
 (defn test-what-macros-expand-to-counts []
   (holds (sent (plus-number 1)) {"number" "10"})
-  (holds (sent (unless ready? 1)) {(hy.mangle "ready?") "True"}))
+  (holds (sent (unless ready? 1)) {(hy.mangle "ready?") "True"})
+  (holds (lfor  form (cut (with-variables '(unless ready? 1) (fn [] (unless ready? 1))) 2 -1)  (str (get form 0)))
+         ["require"]))
 
 (defn test-variables-of-functions []
   (setv local 1)
@@ -122,7 +138,7 @@ under the names that the user gave them."
       ['(do (setv b 3) (let [a 1] (sent [a b]))) {"a" "1"  "b" "3"}]]]
     (holds (hy.eval form :globals (dict (globals)) :module (get hy.I.sys.modules __name__)) names))
   (with [raised (pytest.raises UnwritableError)]
-    (hy.eval '(let [my-thing helper] (sent my-thing))
+    (hy.eval '(let [my-thing stream] (sent my-thing))
       :globals (dict (globals)) :module (get hy.I.sys.modules __name__)))
   (message raised "the variable my-thing cannot be sent along"))
 
@@ -150,16 +166,29 @@ under the names that the user gave them."
   test-what-cannot-be-written-is-named-as-the-user-wrote-it [name call]
   (with [raised (pytest.raises UnwritableError)]
     (call [1 [stream]]))
-  (message raised f"the variable {name} cannot be sent along" "TextIOWrapper (at [1][0])" "inside the form"))
+  (message raised f"the variable {name} cannot be sent along" "TextIOWrapper (at [1][0])" "where it is used"))
 
-(defn test-a-local-procedure-cannot-be-sent []
-  (defn double [x] (* 2 x))
+(defn test-what-of-the-module-cannot-go-is-named []
+  (for [[form name] [['(pfor [x [1]] (.read stream)) "stream"]
+                     ['(plet [x 1  y (through-stream)] y) "stream"]
+                     ['(pfor [x [1]] (alias x)) "alias"]
+                     ['(pfor [x [1]] (len many)) "many"]
+                     ['(pfor [x [1]] (wrapped x)) "wrapped"]]]
+    (with [raised (pytest.raises UnwritableError)]
+      (hy.eval form :module (get hy.I.sys.modules __name__)))
+    (message raised f"the variable {name} cannot be sent along")))
+
+(defn test-functions-of-functions-that-call-each-other-cannot []
+  (defn ping [n] (if n (pong (- n 1)) "end"))
+  (defn pong [n] (ping n))
   (with [raised (pytest.raises UnwritableError)]
-    (pfor [x [1]] (double x)))
-  (message raised "the variable double cannot" "function" "dpfw-broadcast")
+    (pfor [x [1]] (ping x)))
+  (message raised "call each other" "top level"))
+
+(defn test-a-macro-that-needs-functions-cannot []
   (with [raised (pytest.raises UnwritableError)]
-    (plet [x 1  y (double x)] y))
-  (message raised "the variable double cannot"))
+    (pfor [x [1]] (with-function x)))
+  (message raised "the macro with-function cannot be sent along" "it uses twice" "dpfw-load"))
 
 (defn test-the-class-of-a-method-cannot-be-sent []
   (defclass A []
@@ -195,15 +224,10 @@ under the names that the user gave them."
 (defmacro plus-number* [x]
   `(+ 1 ~x))
 
-(defn [(pytest.fixture :scope "module" :autouse True)] macros-on-slaves [slaves]
-  (dpfw-broadcast '(do
-    (defmacro plus-number* [x] `(+ 1 ~x))
-    (defn helper [x] ["the slave's" x])
-    (fn [i o] True))))
-
-(defn test-procedures-are-the-slaves-own []
-  (holds (pfor [x [1]] (helper x)) [["the slave's" 1]])
-  (holds (plet [a (helper 2)] a) ["the slave's" 2]))
+(defn test-names-that-only-slaves-have-are-theirs []
+  (dpfw-broadcast '(do (defn only-there [x] ["the slave's" x]) (fn [i o] True)))
+  (holds (pfor [x [1]] (only-there x)) [["the slave's" 1]])
+  (holds (plet [a (only-there 2)] a) ["the slave's" 2]))
 
 (defn test-a-body-may-change-its-copies []
   (setv n 5)
@@ -229,13 +253,105 @@ under the names that the user gave them."
   (setv error (error-of (fn [] (pfor [x [1 0]] (/ number x)))))
   (holds [(isinstance error ZeroDivisionError) error.index] [True 1]))
 
-(defn test-what-a-slave-does-not-know-is-named []
-  (for [call [(fn [] (pfor [x [1]] (plus-number x)))
-              (fn [] (pfor [x [1]] (math.sqrt x)))
-              (fn [] (plet [a (math.sqrt 4)] a))]]
-    (setv error (error-of call))
-    (assert (and (isinstance error NameError) (isinstance error RemoteError)) (repr error))
-    (assert (or (in "plus_number" (str error)) (in "math" (str error))) (str error))))
+;; * Functions, macros, modules
+
+(defn test-functions-go-along-with-what-they-use []
+  (holds (pfor [x [4 9]] (scaled-root x)) [20.0 30.0])
+  (holds (plet [a (scaled-root 4)  b (factorial 5)] [a b]) [20.0 120])
+  (holds (pfor [n [7]] (even-or-odd n)) ["odd"])
+  (holds (pfor [x [1 2]] [(doubled x) (tripled x)]) [[2 3] [4 6]]))
+
+(defn scaled-root [x] (* number (math.sqrt (helper x))))
+(defn factorial [n] (if (< n 2) 1 (* n (factorial (- n 1)))))
+(defn even-or-odd [n] (if (= n 0) "even" (odd-or-even (- n 1))))
+(defn odd-or-even [n] (if (= n 0) "odd" (even-or-odd (- n 1))))
+(setv doubled (fn [x] (* 2 x)))
+(let [factor 3]
+  (defn tripled [x] (* factor x)))
+
+(defn test-a-function-sees-its-own-variables []
+  "Whatever the form calls so."
+  (setv number 1)
+  (holds (pfor [x [4]] [number (scaled-root x)]) [[1 20.0]])
+  (defn own [number] (pfor [x [4]] (+ number (scaled-root x))))
+  (holds (own 2) [22.0]))
+
+(defn test-functions-of-functions-go-along []
+  (setv k 3)
+  (defn times-k [x] (* k x))
+  (defn countdown [n] (if n [n #* (countdown (- n 1))] []))
+  (holds (pfor [x [1 2]] [(times-k x) (countdown x)]) [[3 [1]] [6 [2 1]]])
+  (holds (plet [a (times-k (scaled-root 4))] a) 60.0))
+
+(defn test-defaults-and-decorators-go-along []
+  (holds (pfor [n [20]] (fibonacci n)) [6765])
+  (holds (pfor [x [1]] (with-default x)) [[1 10 ["a" "b"]]])
+  (holds (pfor [x [1]] (announced x)) [["result" 2]]))
+
+(defn [functools.cache] fibonacci [n] (if (< n 2) n (+ (fibonacci (- n 1)) (fibonacci (- n 2)))))
+(defn with-default [x [y number] * [z words]] [x y z])
+(defn announce [f]
+  (defn [(functools.wraps f)] inner [#* args] ["result" (f #* args)])
+  inner)
+(defn [announce] announced [x] (+ x 1))
+
+(defn test-what-a-function-changes-others-see []
+  (holds (pfor [x [1]] (note x) (note x) (get words -1)) [1])
+  (holds words ["a" "b"])
+  (holds (pfor [x [1]] (count-up) (count-up)) [12])
+  (holds number 10))
+
+(defn note [x] (.append words x))
+(defn count-up [] (global number) (+= number 1) number)
+
+(defn test-classes-go-along []
+  (holds (pfor [x [4]] (.area (Square x))) [160]))
+
+(defclass Square []
+  (defn __init__ [self side] (setv self.side side))
+  (defn area [self] (* number self.side self.side)))
+
+(defn test-modules-and-what-they-define-are-imported []
+  (holds (pfor [x [4]] [(math.sqrt x) (os.path.basename "a/b") (root x) (join "a" "b")])
+         [[2.0 "b" 2.0 "a/b"]])
+  (holds (pfor [x ["[1]"]] (read-datum x)) [[1]]))
+
+(defn test-macros-go-along []
+  (holds (pfor [x [1]] (plus-number x)) [11])
+  (holds (pfor [x [1 None]] (unless x (plus-number 1))) [None 11])
+  (holds (pfor [x [1]] (twice-plus x)) [22])
+  (holds (plet [a (uses-macros 1)] a) 22)
+  (defmacro local-macro [x] `(+ 100 ~x))
+  (holds (pfor [x [1]] (local-macro x)) [101]))
+
+(defn uses-macros [x] (unless False (twice-plus x)))
+
+(defn test-tracebacks-show-the-lines-of-functions []
+  (setv error (error-of (fn [] (pfor [x [1 0]] (inverse x)))))
+  (assert (isinstance error ZeroDivisionError) (repr error))
+  (setv line (+ 2 inverse.__code__.co-firstlineno))
+  (assert (in f"File \"{(os.path.abspath __file__)}\", line {line}, in inverse\n    (/ number x))" (str error.__cause__))
+    (str error.__cause__)))
+
+(defn inverse [x]
+  "A line of its own."
+  (/ number x))
+
+(defn test-source-that-has-changed-is-not-sent [tmp-path monkeypatch]
+  (setv path (/ tmp-path "changing_program.hy")
+        text "(require dpfw.master [pfor])\n(defn f [x] (+ x 1))\n(defn g [] (pfor [x [1]] (f x)))\n")
+  (.syspath-prepend monkeypatch tmp-path)
+  (.write-text path text)
+  (import changing-program)
+  (.write-text path (.replace text "(+ x 1)" "(+ x 2)"))
+  (hy.I.linecache.clearcache)
+  (with [raised (pytest.raises UnwritableError)]
+    (changing-program.g))
+  (message raised "the variable f" "not what runs here")
+  ; Where it stands does not matter.
+  (.write-text path (+ "; a comment\n" text))
+  (hy.I.linecache.clearcache)
+  (holds (changing-program.g) [2]))
 
 
 ;; * plet

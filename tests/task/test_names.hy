@@ -4,6 +4,7 @@
   collections
   datetime
   functools [partial]
+  hy.pyops
   math
   operator
   os
@@ -13,10 +14,12 @@
   pytest
   dpfw.errors [RemoteError UnwritableError]
   dpfw.task.names [named names-of]
+  dpfw.task.operators [BINARY operator-named]
   dpfw.task.ports [read write read-result]
   tests.helpers [holds message]
   tests.processes [error-of launched run-task]
   tests.task [functions])
+(eval-when-compile (require hyrule.control [unless]))
 
 (defn [(pytest.fixture :scope "module")] master []
   (with [[master _] (launched 1)]
@@ -123,3 +126,50 @@
       (assert (in part (str error)) error))
     (finally
       (del (get sys.modules "only_here")))))
+
+
+;; * Quoted names
+
+(defn [(pytest.mark.parametrize #("f" "columns" "wanted") [
+    #('math.sqrt [[1 4]] [1.0 2.0])
+    #("math.sqrt" [[4]] [2.0])
+    #('os.path.basename [["a/b"]] ["b"])
+    #('datetime.date.fromordinal [[1]] [datetime.date.min])
+    #('tests.task.functions.double [[1]] [2])
+    #('str.upper [["a"]] ["A"])
+    #('+ [[1 2] [10 20]] [11 22])
+    #("+" [[1] [2] [3]] [6])
+    #('- [[1 2]] [-1 -2])
+    #('- [[1] [2]] [-1])
+    #('not [[1 0]] [False True])
+    #('in [[1] [[1]]] [True])
+    #('is-not [[None] [1]] [True])
+    #('get [["ab"] [1]] ["b"])
+    #('/ [[2]] [0.5])])]
+  test-a-quoted-name-is-that-of-what-can-be-imported-or-of-an-operator [master f columns wanted]
+  (holds (.map master f #* columns) wanted))
+
+(defn test-every-operator-that-is-fast-does-what-hy-s-does []
+  (for [[name f] (.items BINARY)  [a b] [[5 3] [3 5] [True True]]]
+    (unless (= name "@")
+      (holds [name #* (map repr [((operator-named name 2) a b)])]
+             [name #* (map repr [((getattr hy.pyops (hy.mangle name)) a b)])]))))
+
+(defn test-operators-reduce [master]
+  (holds (.reduce master '+ (range 100)) 4950)
+  (holds (.reduce master '* [1 2 3 4] 1) 24)
+  (holds (.map-reduce master '- '+ [1 2]) -3))
+
+(defn test-a-slave-s-own-name-comes-first [master]
+  (.define master '(import statistics :as math))
+  (holds (.map master 'math.mean [[1 3]]) [2])
+  (.define master '(import math)))
+
+(defn [(pytest.mark.parametrize #("f" "cls" "says") [
+    #('no-such.f ImportError "No module named 'no_such' on the slave")
+    #('math.no-such AttributeError "no attribute 'no_such'")
+    #('os.path.no-such.f AttributeError "no attribute 'no_such'")])]
+  test-a-name-that-leads-nowhere-is-an-error [master f cls says]
+  (setv error (error-of (fn [] (.map master f [1]))))
+  (assert (and (isinstance error RemoteError) (isinstance error cls)) (repr error))
+  (assert (in says (str error)) (str error)))
