@@ -22,7 +22,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.dispatch.dispatcher [ALONE]
   dpfw.dispatch.mapping [NOTHING]
   dpfw.dispatch.network [Network]
-  dpfw.dispatch.options [Options check-seconds checked-retries checked-timeout]
+  dpfw.dispatch.options [
+    Options check-seconds checked-label checked-name checked-priority checked-retries checked-timeout]
   dpfw.dispatch.promise [Promise force]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.registry [Slave]
@@ -127,7 +128,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
   ;; Tasks
 
-  (defn make-task [self remote local [slave None] * [timeout None] [retries 0]]
+  (defn make-task [self remote local [slave None] * [timeout None] [retries 0]
+                   [on None] [priority 0] [name None]]
     "Hand a task to an idle slave, or to ``slave``; return a promise at once. ::
 
       (setv t (dpfw-make-task '(fn [i o] (+ 2 3)) read-result))
@@ -145,18 +147,24 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     runs again on another, so many times at most; only give them to remotes that
     may run twice.
 
+    ``on`` is a label: the task is for slaves that were started with it, and waits
+    for one. Of those that wait, the task with the highest ``priority``, a number,
+    is next. ``name`` is a text that errors and ``(dpfw-tasks)`` show, and that
+    ``(dpfw-cancel name)`` takes.
+
     Raises `UnwritableError` when the remote has no text. The promise ends with
     the local procedure's error, with a `RemoteError` that tells of the remote's,
     with `SlaveLost`, or with `MasterClosed`.
 
-    Source: dpfw for CHICKEN Scheme (2006); timeout and retries are new."
+    Source: dpfw for CHICKEN Scheme (2006); the options are new."
     (.check-open self)
     (unless (callable local)
       (raise (TypeError
         f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
     (setv reader (when (is local read-result) ResultReader))
     (.make-task self.network (.known self.code remote) reader (unless reader local) (.own-slave self slave)
-      (checked-timeout timeout) (checked-retries retries)))
+      (checked-timeout timeout) (checked-retries retries)
+      (checked-label on slave) (checked-priority priority) (checked-name name)))
 
   (defn parallel [self tasks]
     "Run ``[remote local]`` pairs side by side; return the results in order. ::
@@ -240,8 +248,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (lfor  task (.tasks self.network)  task.promise))
 
   (defn cancel [self [what None]]
-    "Cancel a promise's task, all those of a slave, or, with nothing given, all of
-    them; returns how many. What runs is interrupted. ::
+    "Cancel a promise's task, all those of a slave, all that have a name, or, with
+    nothing given, all; returns how many. What runs is interrupted. ::
 
       (setv t (dpfw-make-task '(fn [i o] (while True)) read-result))
       (dpfw-cancel t)  ; => 1"
@@ -249,14 +257,15 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (is what None) (.tasks self)
       (isinstance what Promise) [what]
       (isinstance what Slave) (lfor  task (.tasks self.network (.own-slave self what))  task.promise)
+      (isinstance what str) (lfor  task (.tasks self.network)  :if (= task.name what)  task.promise)
       True (raise (TypeError
-        f"{what !r} is neither a promise nor a slave; give one, or nothing to cancel all"))))
+        f"{what !r} is no promise, slave, or name of a task; give one, or nothing to cancel all"))))
     (sum (gfor  promise promises  (and (not (.done promise)) (.cancel promise)))))
 
   ;; Calls over collections
 
   (defn map [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False] [timeout None]
-             [errors "raise"]]
+             [errors "raise"] [on None] [priority 0]]
     "The list of ``(f x …)`` for each x of ``xs``, and of further collections side
     by side, in their order, as far as the shortest goes; by all slaves. ::
 
@@ -271,7 +280,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     some 50 ms, found by measurement. What is no list, tuple or range is read only
     as far as slaves have use for it. ``retries`` is how often a chunk whose slave
     is lost may run again, and ``progress`` says whether to show a bar, which needs
-    tqdm.
+    tqdm. ``on`` and ``priority`` are as in `dpfw-make-task`.
 
     ``timeout`` is in seconds, for the whole call. Then nothing more is begun, what
     runs is interrupted, and `TaskTimeout` raised.
@@ -289,10 +298,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     such as an f that no slave can evaluate, is raised."
     (.check-open self)
     (mapping.map-items self.network (.known self.code f) [xs #* more-xs]
-      (Options chunk-size retries progress timeout errors)))
+      (Options chunk-size retries progress timeout errors on priority)))
 
   (defn imap [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False] [timeout None]
-              [errors "raise"]]
+              [errors "raise"] [on None] [priority 0]]
     "Yield ``(f x …)`` for each x, in order, as the results come. Options and errors
     as in `dpfw-map`. ::
 
@@ -306,19 +315,19 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     is there, and then raises `TaskTimeout`."
     (.check-open self)
     (mapping.map-in-order self.network (.known self.code f) [xs #* more-xs]
-      (Options chunk-size retries progress timeout errors)))
+      (Options chunk-size retries progress timeout errors on priority)))
 
   (defn map-unordered [self f xs #* more-xs  [chunk-size None] [retries 0] [progress False]
-                       [timeout None] [errors "raise"]]
+                       [timeout None] [errors "raise"] [on None] [priority 0]]
     "Yield ``(f x …)`` for each x, as the results come: `dpfw-imap` in no order. ::
 
       (sum (dpfw-map-unordered '(fn [x] (* x x)) (range 5)))  ; => 30"
     (.check-open self)
     (mapping.map-unordered self.network (.known self.code f) [xs #* more-xs]
-      (Options chunk-size retries progress timeout errors)))
+      (Options chunk-size retries progress timeout errors on priority)))
 
   (defn reduce [self f xs [initial NOTHING] * [chunk-size None] [retries 0] [progress False]
-                [timeout None] [errors "raise"]]
+                [timeout None] [errors "raise"] [on None] [priority 0]]
     "What `functools.reduce` gives, if f is associative; if not, nonsense, in silence.
 
     It need not be commutative. Options and errors as in `dpfw-map`, but for the
@@ -330,10 +339,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     Raises `TypeError` when there is no item and no ``initial``."
     (.check-open self)
     (mapping.reduce-items self.network (.known self.code f) xs initial
-      (Options chunk-size retries progress timeout errors)))
+      (Options chunk-size retries progress timeout errors on priority)))
 
   (defn map-reduce [self f g xs * [chunk-size None] [retries 0] [progress False] [timeout None]
-                    [errors "raise"]]
+                    [errors "raise"] [on None] [priority 0]]
     "Reduce, with an associative g, what f makes of each item; nothing in between
     leaves the slaves but a value for each chunk. Options and errors as in
     `dpfw-reduce`. ::
@@ -341,15 +350,15 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (dpfw-map-reduce 'len '(fn [a b] (+ a b)) [\"one\" \"three\"])  ; => 8"
     (.check-open self)
     (mapping.map-reduce self.network (.known self.code f) (.known self.code g) xs
-      (Options chunk-size retries progress timeout errors)))
+      (Options chunk-size retries progress timeout errors on priority)))
 
   (defn for-each [self f xs * [chunk-size None] [retries 0] [progress False] [timeout None]
-                  [errors "raise"]]
+                  [errors "raise"] [on None] [priority 0]]
     "Call f for each item, for its effects on the slaves; returns None. Options and
     errors as in `dpfw-map`, but for the errors \"return\", which would have no place."
     (.check-open self)
     (mapping.for-each self.network (.known self.code f) xs
-      (Options chunk-size retries progress timeout errors)))
+      (Options chunk-size retries progress timeout errors on priority)))
 
   (defn executor [self * [results "data"] [retries 0]]
     "A `concurrent.futures.Executor` whose calls are tasks of this master; the options

@@ -55,6 +55,8 @@ class Promise(Future[_T]):
 
 class Slave:
     id: str
+    name: str
+    labels: list[str]
     master: Master
     address: str | None
     process: Popen[bytes] | None
@@ -89,6 +91,9 @@ class Master:
         *,
         timeout: float | None = None,
         retries: int = 0,
+        on: str | None = None,
+        priority: float = 0,
+        name: str | None = None,
     ) -> Promise[_T]: ...
     def parallel(
         self, tasks: Iterable[tuple[_Remote, _Local[_T]] | Sequence[Any]]
@@ -101,7 +106,7 @@ class Master:
     def define(self, thing: str) -> None: ...
     def load(self, path: str | PathLike[str]) -> str: ...
     def tasks(self) -> list[Promise[Any]]: ...
-    def cancel(self, what: Promise[Any] | Slave | None = None) -> int: ...
+    def cancel(self, what: Promise[Any] | Slave | str | None = None) -> int: ...
     @overload
     def map(
         self,
@@ -113,6 +118,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> list[_T]: ...
     @overload
     def map(
@@ -125,6 +132,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["return"],
+        on: str | None = None,
+        priority: float = 0,
     ) -> list[_T | Exception]: ...
     @overload
     def map(
@@ -137,6 +146,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise", "return"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> list[Any]: ...
     @overload
     def imap(
@@ -149,6 +160,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> Generator[_T, None, None]: ...
     @overload
     def imap(
@@ -161,6 +174,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["return"],
+        on: str | None = None,
+        priority: float = 0,
     ) -> Generator[_T | Exception, None, None]: ...
     @overload
     def imap(
@@ -173,6 +188,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise", "return"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> Generator[Any, None, None]: ...
     @overload
     def map_unordered(
@@ -185,6 +202,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> Generator[_T, None, None]: ...
     @overload
     def map_unordered(
@@ -197,6 +216,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["return"],
+        on: str | None = None,
+        priority: float = 0,
     ) -> Generator[_T | Exception, None, None]: ...
     @overload
     def map_unordered(
@@ -209,6 +230,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise", "return"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> Generator[Any, None, None]: ...
     @overload
     def reduce(
@@ -222,6 +245,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> _T: ...
     @overload
     def reduce(
@@ -235,6 +260,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> Any: ...
     @overload
     def map_reduce(
@@ -248,6 +275,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> _T: ...
     @overload
     def map_reduce(
@@ -261,6 +290,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> Any: ...
     def for_each(
         self,
@@ -272,6 +303,8 @@ class Master:
         progress: bool = False,
         timeout: float | None = None,
         errors: Literal["raise"] = "raise",
+        on: str | None = None,
+        priority: float = 0,
     ) -> None: ...
     def executor(
         self,

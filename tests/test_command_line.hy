@@ -36,7 +36,7 @@
   (with [process (slave-process "--help")]
     (setv [status out err] (ended process))
     (assert (= status 0) err)
-    (for [option ["--host" "--connect" "--once" "--backlog" "--log-level" "cookie"]]
+    (for [option ["--host" "--connect" "--once" "--backlog" "--name" "--label" "--log-level" "cookie"]]
       (assert (in option out) out))))
 
 (defn [(pytest.mark.parametrize #("arguments" "says") [
@@ -45,7 +45,11 @@
     #(["1" "--once"] "--once goes with --connect")
     #(["--connect" "localhost"] "give HOST:PORT")
     #(["--connect" "::1:80"] "brackets")
-    #(["what"] "invalid int")])]
+    #(["what"] "invalid int")
+    #(["0" "--name" ""] "no name")
+    #(["0" "--name" "a\nb"] "no name")
+    #(["0" "--label" (* "x" 101)] "1 to 100 printable characters")
+    #(["0" #* (* ["--label" "x"] 21)] "cannot be the labels")])]
   test-wrong-usage-is-status-2 [arguments says]
   (with [process (slave-process #* arguments)]
     (setv [status out err] (ended process))

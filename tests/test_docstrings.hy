@@ -8,7 +8,7 @@
   tests.doc-examples [check-docstrings])
 
 (defn [(pytest.mark.parametrize "name"
-        ["net.addresses" "dispatch.promise" "data.sexp" "data.packed"
+        ["net.addresses" "net.about" "dispatch.line" "dispatch.promise" "data.sexp" "data.packed"
          "data.garbage" "data.codec" "net.frames" "task.names" "task.operators" "task.ports"
          "dispatch.imports" "dispatch.sources" "serve.table" "ssh.command"])]
       test-examples-hold [name]

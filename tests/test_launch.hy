@@ -145,7 +145,7 @@ dpfw_close()
     (get launch.processes "here") (SimpleNamespace :returncode None))
   (for [remote preparations]
     (.initialise dispatcher remote None))
-  (setv [slave _] (.joined dispatcher "id" None)
+  (setv [slave _] (.joined dispatcher "id" (SimpleNamespace :about {}))
         slave.through "here")
   #(launch slave))
 

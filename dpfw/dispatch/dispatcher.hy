@@ -28,13 +28,14 @@ the caller's. In between, anything may happen.
     changed                    somebody waits for who is here or idle"
 
 (import
-  collections [OrderedDict]
+  math [inf]
+  dpfw.dispatch.line [Line]
   dpfw.dispatch.readers [Discarder ResultReader]
   dpfw.dispatch.registry [Registry]
   dpfw.dispatch.session [Session]
   dpfw.dispatch.states [OPEN SESSION TASK advance]
-  dpfw.dispatch.task [Task slave-lost]
-  dpfw.errors [MasterClosed SlaveLost WireError])
+  dpfw.dispatch.task [Task lost-before slave-lost]
+  dpfw.errors [MasterClosed WireError])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -43,7 +44,9 @@ the caller's. In between, anything may happen.
     "or connect to one with (dpfw-master-client host port)")
   ENTANGLED (+ "every slave is held by a local procedure that itself waits for a task in "
     "line, so nothing can go on; start more slaves, or make such tasks outside of local "
-    "procedures"))
+    "procedures")
+  UNLABELLED (+ "a task waits for a slave with the label {label!r}, and none is connected; start one with "
+    "(dpfw-launch 1 :labels [\"{label}\"]), or with: hy -m dpfw.slave … --label {label}"))
 
 
 (defclass Dispatcher []
@@ -54,7 +57,7 @@ the caller's. In between, anything may happen.
       self.master master
       self.registry (Registry)
       self.idle {}              ; idle sessions -> None, the longest idle first
-      self.line (OrderedDict)   ; tasks that wait for any slave -> None
+      self.line (Line)          ; tasks that wait for any slave, or any with a label
       self.closed False
       self.doors 0              ; addresses that we listen on
       self.watchers 0           ; threads that wait for who is here or idle
@@ -63,7 +66,8 @@ the caller's. In between, anything may happen.
       self.answers 0
       self.patience None        ; seconds until the next reminder, when one is to come
       self.answers-then 0       ; `answers` when it was asked for
-      self.told-alone False))   ; has the user been told, since a slave was here?
+      self.told-alone False     ; has the user been told, since a slave was here?
+      self.told-labels (set)))  ; and of labels that none has?
 
   ;; Slaves
 
@@ -87,8 +91,10 @@ the caller's. In between, anything may happen.
     (setv session (Session slave connection dialled)
           slave.session session
           session.unprepared (.unprepared self.registry slave))
+    (.know slave connection.about)
     (.enter self.registry slave)
     (setv self.told-alone False)
+    (.difference-update self.told-labels slave.labels)
     (.append todo #("listen" session))
     #(slave todo))
 
@@ -114,7 +120,7 @@ the caller's. In between, anything may happen.
     (.pop self.idle session None)
     (.leave self.registry slave)
     (for [task (list slave.line)]
-      (.finish self task "lost" #("error" (lost-before slave)) todo))
+      (.finish self task "lost" #("error" (lost-before slave task)) todo))
     (.clear slave.line)
     (when session.task
       (.lose-task self session session.task error todo))
@@ -163,7 +169,10 @@ the caller's. In between, anything may happen.
             (.append ahead (.pop ahead (.index ahead n)))))
         (do
           (setv task (make slave)
-                task.preparation n)
+                task.preparation n
+                ; No task that is made later runs before it, however urgent.
+                task.priority inf
+                task.special True)
           (.append tasks task)
           (+= todo (.made self task)))))
     #(tasks todo))
@@ -182,16 +191,23 @@ the caller's. In between, anything may happen.
     "A task is there: for an idle slave, or in line."
     (setv todo []
           slave task.slave
-          session (if slave slave.session (.warmest self)))
+          special task.special
+          session (cond
+            slave slave.session
+            special (.idle-with self task.on)
+            True (.warmest self)))
     (cond
       self.closed
         (.finish self task "closed" #("error" (closed-error)) todo)
       (and slave slave.lost)
-        (.finish self task "lost" #("error" (lost-before slave)) todo)
+        (.finish self task "lost" #("error" (lost-before slave task)) todo)
       (and session (= session.state "idle"))
         (.give self session task todo)
       True (do
-        (setv (get (if slave slave.line self.line) task) None)
+        (setv line self.line)
+        (if (or slave special line.ranked)
+          (.add (if slave slave.line line) task)
+          (setv (get line.plain task) 0))  ; as mostly
         (.worry self todo)))
     todo)
 
@@ -220,7 +236,7 @@ the caller's. In between, anything may happen.
     (setv todo (.hung-up self session error))
     (when (.sending self session task)
       (if (or task.slave (!= task.state "sending") self.closed)
-        (.finish-lost self task (lost-before session.slave) todo)
+        (.finish-lost self task (lost-before session.slave task) todo)
         (do
           (advance task TASK "unsent")
           (.put-back self task todo))))
@@ -275,9 +291,7 @@ the caller's. In between, anything may happen.
     (unless (in task.state OPEN)
       (return None))
     (when (= task.state "waiting")
-      (.pop self.line task None)
-      (when task.slave
-        (.pop task.slave.line task None)))
+      (.discard (if task.slave task.slave.line self.line) task))
     (advance task TASK "stopped")
     (.append todo #("end" task outcome))
     (when (= task.state "stopping")
@@ -331,6 +345,7 @@ the caller's. In between, anything may happen.
           patience self.patience
           self.patience None
           self.told-alone False)
+    (.clear self.told-labels)
     (unless (or self.closed (not self.line))
       (when (and (= self.answers self.answers-then) (not (.alone self)))
         (.append todo #("warn" (+
@@ -362,14 +377,24 @@ the caller's. In between, anything may happen.
 
   (defn worry [self todo [patience PATIENCE]]
     "Tell who is alone with what waits, now and later."
-    (when (and self.line (not self.closed))
+    (when (and (or self.line.plain self.line.ranked) (not self.closed))
       (when (and (.alone self) (not self.told-alone))
         (setv self.told-alone True)
         (.append todo #("warn" ALONE)))
+      (when self.line.ranked
+        (.worry-about-labels self todo))
       (when (is self.patience None)
         (setv self.patience patience
               self.answers-then self.answers)
         (.append todo #("remind" patience)))))
+
+  (defn worry-about-labels [self todo]
+    (for [label self.line.ranked]
+      ; With no slave at all, they are still to come, or the user is told that.
+      (unless (or (is label None) (in label self.told-labels) (get self.registry.labels label)
+                  (not self.registry.connected))
+        (.add self.told-labels label)
+        (.append todo #("warn" (.format UNLABELLED :label label))))))
 
   ;; What follows is the dispatcher's own. ``todo`` is what it appends to.
 
@@ -377,6 +402,13 @@ the caller's. In between, anything may happen.
     "The session that was busy last, of those that are idle: what its slave needs
     is still in its processor's caches, so it is a third faster than one that slept."
     (next (reversed self.idle) None))
+
+  (defn idle-with [self label]
+    "The same of those with this label, or, if that is None, of all."
+    (next (gfor
+      session (reversed self.idle)
+      :if (or (is label None) (in label session.slave.labels))
+      session) None))
 
   (defn give [self session task todo]
     (advance session SESSION "given")
@@ -393,9 +425,15 @@ the caller's. In between, anything may happen.
 
   (defn next [self session todo]
     "Give a slave that has nothing to do its next task."
-    (setv line (or session.slave.line self.line))
-    (if line
-      (.give self session (get (.popitem line :last False) 0) todo)
+    (setv own session.slave.line
+          line self.line
+          task (cond
+            (or line.ranked own.plain own.ranked)
+              (or (.take own) (.take line session.slave.labels))
+            line.plain  ; as mostly
+              (get (.popitem line.plain :last False) 0)))
+    (if task
+      (.give self session task todo)
       (do
         (when (= session.state "busy")
           (advance session SESSION "freed"))
@@ -415,7 +453,7 @@ the caller's. In between, anything may happen.
         (advance task TASK "retried")
         (.put-back self task todo))
       True
-        (.finish-lost self task (slave-lost session.slave.address error) todo)))
+        (.finish-lost self task (slave-lost session.slave error task) todo)))
 
   (defn finish-lost [self task error todo]
     (.finish self task "lost" #("error" (if self.closed (closed-error) error)) todo))
@@ -424,14 +462,12 @@ the caller's. In between, anything may happen.
     "A task that was lost is the next one."
     (.discard self.adrift task)
     (setv task.session None
-          (get self.line task) None)
-    (.move-to-end self.line task :last False)
-    (when self.idle
-      (.next-of-idle self todo))
-    (.worry self todo))
-
-  (defn next-of-idle [self todo]
-    (.give self (.warmest self) (get (.popitem self.line :last False) 0) todo))
+          session (.idle-with self task.on))
+    (if session
+      (.give self session task todo)
+      (do
+        (.put-first self.line task)
+        (.worry self todo))))
 
   (defn finish [self task event outcome todo]
     "End a task; and its promise, if that has not ended yet."
@@ -461,9 +497,6 @@ the caller's. In between, anything may happen.
     (when self.watchers
       (.append todo #("changed")))))
 
-
-(defn lost-before [slave]
-  (SlaveLost f"the slave at {slave.address} was lost before it was given this task"))
 
 (defn closed-error []
   (MasterClosed "the master left the network before the task was done"))

@@ -137,7 +137,7 @@ some more wait for those before them."
 
   (defn room? [self]
     "Is another chunk to be sent, before anything else?"
-    (setv slaves (slave-count self.network)
+    (setv slaves (slave-count self.network self.options.on)
           begun (+ (len self.running) (len self.settled)))
     (and self.open
          ; Items may be slow to come: results that are there need not wait for them.
@@ -150,7 +150,7 @@ some more wait for those before them."
     (setv chunk (Chunk self.taken self.numbers self.options.returned))
     (try
       (setv columns (.take self.items
-              (.size self.pace self.taken (slave-count self.network))))
+              (.size self.pace self.taken (slave-count self.network self.options.on))))
       (if columns
         (.send self chunk columns)
         (setv self.open False))
@@ -174,8 +174,9 @@ some more wait for those before them."
         (.submit self chunk payloads))))
 
   (defn submit [self chunk payloads]
-    (setv task (.new-task self.network payloads (partial ChunkReader chunk))
-          task.retries self.options.retries
+    (setv options self.options
+          task (.new-task self.network payloads (partial ChunkReader chunk) None None None
+                 options.retries options.on options.priority)
           promise task.promise
           chunk.task task)
     (.append promise.waiters (partial self.note-done promise))
@@ -237,8 +238,8 @@ some more wait for those before them."
 (defn heavy? [value]
   (> (if (is (type value) str) (len value) (size-of value)) HEAVY))
 
-(defn slave-count [network]
-  (max 1 (.slave-count network)))
+(defn slave-count [network on]
+  (max 1 (.slave-count network on)))
 
 (defn progress-bar [total]
   "A bar for where this runs: a terminal, or a notebook that can show one."

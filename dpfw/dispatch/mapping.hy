@@ -78,7 +78,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   "The one value that f makes of those of all chunks, in the order of the items."
   (setv starts (sorted chunks)
         values (in-order chunks)
-        slaves (slave-count network))
+        slaves (slave-count network options.on))
   (unless values
     (raise (TypeError "there is nothing to reduce; give an initial value")))
   (while (> (len values) 1)

@@ -26,7 +26,7 @@ two steps (``net/interrupt``)."
   dpfw.dispatch.play [described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
-  dpfw.dispatch.task [Task check-size task-payloads]
+  dpfw.dispatch.task [Task called check-size task-payloads]
   dpfw.errors [MasterClosed TaskTimeout WireError]
   dpfw.net.addresses [HANG-UP]
   dpfw.net.frames [framed]
@@ -230,7 +230,7 @@ two steps (``net/interrupt``)."
     (with [_ self.lock]
       (setv todo (when (is task.session session)
         (.stop self.dispatcher task #("error"
-          (TaskTimeout f"the task took longer than {task.timeout} seconds"))))))
+          (TaskTimeout f"the {(called task)} took longer than {task.timeout} seconds"))))))
     (when todo
       (.perform self todo)))
 
@@ -268,7 +268,7 @@ two steps (``net/interrupt``)."
         (.report self self.dispatcher.answered session number #("answer" reading payload)))
       (= kind "error") (do
         (setv session.reading None
-              error (described payload session.connection))
+              error (described payload session.connection task))
         (.report self self.dispatcher.answered session number
           #("error" (.failed reading error))))
       (= kind "data") (do
@@ -446,8 +446,12 @@ two steps (``net/interrupt``)."
         ; It may be stopped, or the network gone.
         (.call-after self.node.reactor KILL-GRACE session.connection.abort))))
 
-  (defn slave-count [self]
-    (len self.dispatcher.registry.connected))
+  (defn slave-count [self [label None]]
+    "How many are connected; with a label, how many of those have it."
+    (setv registry self.dispatcher.registry)
+    (if label
+      (get registry.labels label)
+      (len registry.connected)))
 
   (defn alone [self]
     "Is there no slave, nor any way for one to join?"

@@ -3,7 +3,8 @@
 (import
   copy [copy]
   math [isnan]
-  time)
+  time
+  dpfw.net.about [text?])
 (eval-when-compile (require hyrule.control [unless]))
 
 
@@ -12,14 +13,16 @@
   for the whole call; ``errors`` says what becomes of those of items."
 
   (defn __init__ [self [chunk-size None] [retries 0] [progress False] [timeout None]
-                  [errors "raise"]]
+                  [errors "raise"] [on None] [priority 0]]
     (setv
       self.chunk-size chunk-size  ; which `Pace` checks
       self.retries (checked-retries retries)
       self.progress progress
       self.timeout (checked-timeout timeout)
       self.deadline (when (is-not timeout None) (+ (time.monotonic) timeout))
-      self.returned (returned? errors)))
+      self.returned (returned? errors)
+      self.on (checked-label on)
+      self.priority (checked-priority priority)))
 
   (defn late [self]
     (and (is-not self.deadline None) (>= (time.monotonic) self.deadline)))
@@ -59,3 +62,27 @@
     (raise (ValueError (+ f"errors is {errors !r}; give \"raise\", or \"return\" to have the error of an item "
       "in the place of its result"))))
   (= errors "return"))
+
+(defn checked-label [label [slave None]]
+  "The label of ``:on``; a task with it cannot be for one ``slave`` as well."
+  (unless (is label None)
+    (check-text "label" label "gpu")
+    (when slave
+      (raise (ValueError f"the task is for {slave !r}, and for any slave with the label {label !r}; give one of the two"))))
+  label)
+
+(defn checked-name [name]
+  (unless (is name None)
+    (check-text "name" name "report"))
+  name)
+
+(defn checked-priority [priority]
+  (unless (and (in (type priority) [int float]) (not (isnan priority)))
+    (raise ((if (in (type priority) [int float]) ValueError TypeError)
+      f"the priority is {priority !r}; give a number, higher for what is more urgent, such as 1")))
+  priority)
+
+(defn check-text [what text example]
+  (unless (and (text? text) text)
+    (raise ((if (is (type text) str) ValueError TypeError)
+      f"the {what} is {text !r}; give a text of printable characters, 100 at most, such as \"{example}\""))))

@@ -10,7 +10,7 @@
 (import
   dpfw.data.codec [decode packed?]
   dpfw.data.sexp [write-datum]
-  dpfw.dispatch.task [slave-lost]
+  dpfw.dispatch.task [called slave-lost]
   dpfw.errors [DatumSyntaxError SlaveLost UnwritableError WireError]
   dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
@@ -26,7 +26,7 @@
   outcome, and the error that ended the connection, or None; with the latter, the
   outcome is None unless the procedure made something of it."
   (setv
-    inlet (MasterInlet connection number)
+    inlet (MasterInlet connection number task)
     outlet (MasterOutlet connection number inlet task.promise)
     [i o] (make-ports inlet outlet)
     result None
@@ -57,9 +57,10 @@
   "What the slave sends to a local procedure: the remote's output, then its
   result, on a line of its own."
 
-  (defn __init__ [self connection number]
+  (defn __init__ [self connection number task]
     (.__init__ (super) connection number)
     (setv
+      self.task task
       self.error None    ; of the remote, or that the slave was lost
       self.heard False   ; has the local procedure heard of it?
       self.lost False
@@ -100,7 +101,7 @@
         (.check-agreed self.connection payload)
         (.take-result self payload))
       (= kind "error")
-        (setv self.error (described (bytes payload) self.connection))
+        (setv self.error (described (bytes payload) self.connection self.task))
       True
         (raise (WireError f"{self.connection.peer} sent a frame {kind}, which only masters send")))
     (setv self.ended True))
@@ -120,7 +121,7 @@
         self.ended True
         self.unread 0
         self.cause error
-        self.error (slave-lost self.connection.peer error))))
+        self.error (slave-lost self.task.session.slave error self.task))))
 
   (defn drain [self]
     (try
@@ -173,10 +174,10 @@
     (.encode (write-datum (decode payload)))
     (bytes payload)))
 
-(defn described [payload connection]
+(defn described [payload connection task]
   "The remote's error that the payload of an error frame tells of."
   (try
-    (remote-error payload connection.peer)
+    (remote-error payload (+ connection.peer (if task.name f", in {(called task)}" "")))
     (except [e [SyntaxError ValueError TypeError KeyError AttributeError]]
       (raise (WireError
         f"{connection.peer} sent an error that cannot be understood") :from e))))

@@ -2,9 +2,10 @@
 before anything else, its preparations."
 
 (import
-  collections [OrderedDict]
+  collections [Counter OrderedDict]
   itertools
-  weakref [WeakValueDictionary])
+  weakref [WeakValueDictionary]
+  dpfw.dispatch.line [Line])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv REMEMBERED 1000)  ; slaves that are gone whose preparations are known
@@ -12,7 +13,8 @@ before anything else, its preparations."
 
 (defclass Slave []
   "A slave, as its master sees it: a process, which may come back on another
-  connection. ``id`` is the process's session id, ``address`` where it is,
+  connection. ``id`` is the process's session id, ``name`` what its user calls it, or
+  else its host and process id, ``labels`` what tasks may ask for, ``address`` where it is,
   ``state`` one of joining, preparing, idle, busy, leaving and lost; ``busy`` and ``lost``
   say the same of the two that most programs ask for."
 
@@ -20,11 +22,13 @@ before anything else, its preparations."
     (setv
       self.id id
       self.master master      ; whose it is
+      self.name None
+      self.labels []
       self.address None       ; where its last connection led to
       self.through None       ; the address of ours that it dialled
       self.process None       ; the `subprocess.Popen` of one that was launched here
       self.session None       ; the last `Session` with it
-      self.line (OrderedDict) ; tasks that wait for this slave
+      self.line (Line)        ; tasks that wait for this slave
       self.prepared (set)))   ; the numbers of the preparations that it has run
 
   (defn [property] state [self]
@@ -36,8 +40,21 @@ before anything else, its preparations."
   (defn [property] busy [self]
     (in self.state ["joining" "preparing" "busy"]))
 
+  (defn know [self about]
+    "Take note of what it says of itself, as ``net/about`` has it."
+    (setv
+      self.name (or (.get about "name")
+                    (.join "/" (gfor  key ["host" "pid"]  :if (in key about)  (str (get about key))))
+                    (cut self.id 8))
+      self.labels (.get about "labels" [])))
+
+  (defn called [self]
+    "As messages call it."
+    f"the slave {self.name} at {self.address}")
+
   (defn __repr__ [self]
-    f"<slave {(cut self.id 8)} at {self.address}, {self.state}>"))
+    (setv labels (if self.labels f" ({(.join " " self.labels)})" ""))
+    f"<slave {self.name}{labels} at {self.address}, {self.state}>"))
 
 
 (defclass Registry []
@@ -46,6 +63,7 @@ before anything else, its preparations."
   (defn __init__ [self]
     (setv
       self.connected {}                  ; id -> slave, in order of joining
+      self.labels (Counter)              ; of those
       self.known (WeakValueDictionary)   ; id -> slave, lost ones too
       self.gone (OrderedDict)            ; lost slaves -> None, to keep them known
       self.preparations {}               ; number -> remote that every slave runs first, in order
@@ -62,10 +80,12 @@ before anything else, its preparations."
 
   (defn enter [self slave]
     (.pop self.gone slave None)
-    (setv (get self.connected slave.id) slave))
+    (setv (get self.connected slave.id) slave)
+    (.update self.labels slave.labels))
 
   (defn leave [self slave]
-    (.pop self.connected slave.id None)
+    (when (.pop self.connected slave.id None)
+      (.subtract self.labels slave.labels))
     (setv (get self.gone slave) None)
     (when (> (len self.gone) REMEMBERED)
       (.popitem self.gone :last False)))

@@ -18,10 +18,20 @@
   makes what reads the answer, and then ``local`` is None; or ``local`` is a
   procedure of two ports, and has a thread. ``slave`` is the one that it must run
   on, or None; ``timeout`` is in seconds, or None; ``retries`` is how often it may
-  still run again when its slave is lost."
+  still run again when its slave is lost. ``on`` is a label that its slave must have,
+  or None; the tasks of a higher ``priority`` are next; ``name`` is for people."
+
+  ; Of most tasks.
+  (setv
+    on None  priority 0  name None
+    special False)  ; has it a label or a priority?
 
   (defn __init__ [self payloads [reader None] [local None] [slave None]
-                  [timeout None] [retries 0]]
+                  [timeout None] [retries 0] [on None] [priority 0] [name None]]
+    (when (or on priority)
+      (setv self.on on  self.priority priority  self.special True))
+    (when name
+      (setv self.name name))
     (setv
       self.payloads payloads
       self.reader reader
@@ -64,7 +74,13 @@
     (in-few parts))
 
   (defn __repr__ [self]
-    f"<task {self.number} on {self.session !r}>"))
+    (if self.session
+      f"<{(called self)} {self.number} on {self.session !r}>"
+      f"<{(called self)}>")))
+
+(defn called [task]
+  "A task, as messages call it."
+  (if task.name f"task {task.name !r}" "task"))
 
 
 (defn task-payloads [remote]
@@ -82,9 +98,12 @@
         f"the remote's {(if (= kind "task") "text takes" "values take")} {size} bytes and a "
         f"frame at most {limit}. {LIMIT-ADVICE}, or have the local procedure send data by write-object"))))))
 
-(defn slave-lost [address error]
+(defn slave-lost [slave error task]
   (setv lost (SlaveLost (+
-    f"the slave at {address} was lost: {error}. What became of the task "
+    f"{(.called slave)} was lost: {error}. What became of the {(called task)} "
     "is unknown; if it may run twice, give it :retries")))
   (setv lost.__cause__ error)
   lost)
+
+(defn lost-before [slave task]
+  (SlaveLost f"{(.called slave)} was lost before it was given this {(called task)}"))

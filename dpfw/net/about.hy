@@ -24,22 +24,27 @@ Further words may stand there, and are passed over by who does not know them."
 
 
 (defn own-about [#** more]
-  "What this process says; ``more`` is what its user adds. ::
+  "What this process says; ``more`` is what its user adds. Raises `ValueError`, as
+  `about-line` does. ::
 
     (get (own-about :name \"gpu-1\") \"name\")  ; => \"gpu-1\""
-  {"dpfw" dpfw.__version__
-   "hy" hy.__version__
-   "python" (get (.split sys.version) 0)
-   "host" (cut (socket.gethostname) LONGEST)
-   "pid" (os.getpid)
-   #** more})
+  (setv about {
+    "dpfw" dpfw.__version__
+    "hy" hy.__version__
+    "python" (get (.split sys.version) 0)
+    "host" (cut (socket.gethostname) LONGEST)
+    "pid" (os.getpid)
+    #** more})
+  (about-line about)
+  about)
 
 (defn about-line [about]
   "As a line, without its line feed. Raises `ValueError` if it is too long, or holds
   what the other end would not take."
   (setv line (write-datum (checked-about about)))
-  (unless (< (len (.encode line)) MAX-ABOUT)
-    (raise (ValueError f"what this end says of itself takes {(len line)} bytes, and may take {MAX-ABOUT}; shorten its name or labels")))
+  (setv size (len (.encode line)))
+  (unless (< size MAX-ABOUT)
+    (raise (ValueError f"what this end says of itself takes {size} bytes, and may take {MAX-ABOUT}; shorten its name or labels")))
   line)
 
 (defn read-about [line]

@@ -42,16 +42,17 @@ hands, and owns every thread and socket that comes of it."
   "One end of a network, in a role: \"master\" or \"slave\".
 
   ``joined`` is called with a connection that the other end dialled, when it has
-  shaken hands, and the other end's session id; in a thread of its own."
+  shaken hands, and the other end's session id; in a thread of its own. ``about`` is
+  what it says of itself beside versions and the like, as `own-about` has it."
 
-  (defn __init__ [self role joined]
+  (defn __init__ [self role joined #** about]
     (setv
       self.role role
       self.joined joined
       self.session (new-session)
       self.frame-limit (frame-limit)
       self.packed (takes-packed?)
-      self.about (own-about)   ; what it says of itself
+      self.about (own-about #** about)  ; what it says of itself
       self.lock (threading.RLock)
       self.reactor (Reactor f"dpfw-{role}-reactor")
       self.threads (ThreadPool f"dpfw-{role}")

@@ -7,6 +7,7 @@
   signal
   sys
   dpfw.errors [AddressError DpfwError]
+  dpfw.net.about [LONGEST own-about text?]
   dpfw.net.addresses [format-address parse-address]
   dpfw.serve.process [evaluator]
   dpfw.serve.server [Server]
@@ -27,7 +28,7 @@
   (signal.signal signal.SIGTERM end-process)
   (try
     (setv sock (when options.stdio (socket-to-master)))
-    (with [server (Server evaluator)]
+    (with [server (Server evaluator #** (about options))]
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
@@ -63,6 +64,13 @@
   (log.info "%s" session.error))
 
 
+(defn about [options]
+  "What its user has it say of itself."
+  (dfor
+    [key x] [["name" options.name] ["labels" options.label]]
+    :if x
+    key x))
+
 (defn parsed [arguments]
   (setv
     parser (parser-of-arguments)
@@ -73,6 +81,10 @@
       (.error parser "give a port to listen on, or --connect HOST:PORT")))
   (when (and options.once (is options.connect None))
     (.error parser "--once goes with --connect"))
+  (try
+    (own-about #** (about options))
+    (except [e ValueError]
+      (.error parser (str e))))
   options)
 
 (defn check-stdio [parser options]
@@ -100,10 +112,19 @@
     :help "with --connect: dial once, and end when the master goes")
   (.add-argument parser "--stdio" :action "store_true"
     :help "serve the master at the other end of standard input and output, as dpfw-launch-ssh has it")
+  (.add-argument parser "--name" :type text
+    :help "what its masters are to call it (default: its host and process id)")
+  (.add-argument parser "--label" :action "append" :type text
+    :help "a label, such as gpu, for tasks that are for slaves with it; may be given several times")
   (.add-argument parser "--log-level" :default "warning"
     :choices ["debug" "info" "warning" "error"]
     :help "what to log on standard error (default: %(default)s)")
   parser)
+
+(defn text [x]
+  (if (and x (text? x))
+    x
+    (raise (argparse.ArgumentTypeError f"{x !r} is no name; give 1 to {LONGEST} printable characters"))))
 
 (defn address [text]
   (try

@@ -15,10 +15,11 @@
 (defclass Server []
   "A slave: the node, and what evaluates the remotes of all its masters."
 
-  (defn __init__ [self evaluator]
+  (defn __init__ [self evaluator #** about]
+    "``about`` is what it says of itself, as `own-about` has it."
     (setv
       self.evaluator evaluator
-      self.node (Node "slave" self.joined)
+      self.node (Node "slave" self.joined #** about)
       self.free True       ; is the thread of `serve-in-turn`, for a master?
       self.next-connection (SimpleQueue))
     (.at-close self.node (fn [] (.put self.next-connection None))))

@@ -326,7 +326,7 @@ m.dpfw_slaves()
     (.make-task master FOR-EVER read-result)
     (holds (.cancel master) 1)
     (holds (.tasks master) [])
-    (assert (isinstance (error-of master.cancel "x") TypeError))))
+    (assert (isinstance (error-of master.cancel 7) TypeError))))
 
 
 ;; A Ctrl-C

@@ -14,6 +14,8 @@ itself, and in which way. Some of these must come sooner or later, and some may.
     "timeout" False
     "local" False     ; has it a local procedure, which needs a thread?
     "bound" None      ; the number of the slave that it is for
+    "on" None         ; the label that its slave must have
+    "priority" 0
     "endless" False   ; does its remote end only when it is interrupted?
     "big" False       ; may the system take a part of it first?
     "fails" False     ; may its remote fail?
@@ -144,6 +146,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.process process
       self.dialled dialled
       self.serial process.serial
+      self.about {"labels" process.labels}
       self.session None
       self.closed False       ; at our end
       self.ended False        ; at the other, or by the network
@@ -195,12 +198,13 @@ itself, and in which way. Some of these must come sooner or later, and some may.
 (defclass Process []
   "A slave's process. Without an address it dials us, as long as it has no connection."
 
-  (defn __init__ [self name address]
+  (defn __init__ [self name address [labels #()]]
     (setv
       self.name name
       self.id name
       self.label name        ; in keys (``keys``)
       self.address address
+      self.labels labels
       self.alive True
       self.doomed False      ; was it killed?
       self.links []          ; that it believes to have
@@ -241,7 +245,8 @@ itself, and in which way. Some of these must come sooner or later, and some may.
   (defn __init__ [self name spec preparations [slave None]]
     (setv local (get spec "local"))
     (.__init__ (super) None :reader (if local None ResultReader) :local local :slave slave
-      :timeout (get spec "timeout") :retries (get spec "retries"))
+      :timeout (get spec "timeout") :retries (get spec "retries")
+      :on (get spec "on") :priority (get spec "priority"))
     (setv
       self.promise True
       self.name name

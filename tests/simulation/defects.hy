@@ -176,8 +176,8 @@ Those with a number are of the first version of dpfw, as they would be in this o
 
 (defdefect "the last in line is the first"
   (defn next [self session todo]
-    (when self.line
-      (.move-to-end self.line (next (reversed self.line)) :last False))
+    (when self.line.plain
+      (.move-to-end self.line.plain (next (reversed self.line.plain)) :last False))
     (.next (super) session todo)))
 
 (defdefect "a task that was lost is the last in line"
@@ -185,10 +185,14 @@ Those with a number are of the first version of dpfw, as they would be in this o
     (setv before (list self.line))
     (.put-back (super) task todo)
     (when (in task self.line)
-      (.move-to-end self.line task))))
+      (.discard self.line task)
+      (.add self.line task))))
 
 (defdefect "a task that was lost waits, though a slave is idle"
-  (defn next-of-idle [self todo]))
+  (defn put-back [self task todo]
+    (setv [idle self.idle] [self.idle {}])
+    (.put-back (super) task todo)
+    (setv self.idle idle)))
 
 (defdefect "a slave that has joined is idle, though a task waits"
   (defn prepare [self session todo]
@@ -229,7 +233,7 @@ Those with a number are of the first version of dpfw, as they would be in this o
     (setv waits (in task self.line)
           todo (.stop (super) task outcome))
     (when waits
-      (setv (get self.line task) None))
+      (.add self.line task))
     todo))
 
 (defdefect "what waits for one slave goes on waiting when that is lost"
@@ -238,7 +242,8 @@ Those with a number are of the first version of dpfw, as they would be in this o
           waiting (list line))
     (.clear line)
     (setv todo (.hung-up (super) session error))
-    (.update line (dict.fromkeys waiting))
+    (for [task waiting]
+      (.add line task))
     todo))
 
 (defdefect "a task for one slave waits in the line of all"
@@ -246,7 +251,7 @@ Those with a number are of the first version of dpfw, as they would be in this o
     (if (or self.closed (not task.slave) task.slave.lost (= task.slave.state "idle"))
       (.made (super) task)
       (do
-        (setv (get self.line task) None)
+        (.add self.line task)
         []))))
 
 (defdefect "a lost slave is not dialled again"
@@ -308,6 +313,41 @@ Those with a number are of the first version of dpfw, as they would be in this o
   (defn made [self task]
     (if self.closed
       (do
-        (setv (get self.line task) None)
+        (.add self.line task)
         [])
       (.made (super) task))))
+
+
+;; Labels and priorities
+
+(defdefect "a task for a label goes to whoever is idle"
+  (defn idle-with [self label]
+    (.warmest self)))
+
+(defdefect "a task for a label goes to whoever falls free"
+  (defn next [self session todo]
+    (setv task (next (iter self.line) None))
+    (when task
+      (.discard self.line task)
+      (.put-first self.line task)
+      (when task.on
+        (setv session.slave.labels [task.on])))
+    (.next (super) session todo)))
+
+(defdefect "a slave waits behind a task for a label"
+  (defn next [self session todo]
+    (setv task (next (iter self.line) None))
+    (if (and task task.on (not-in task.on session.slave.labels))
+      (do
+        (when (= session.state "busy")
+          (advance session SESSION "freed"))
+        (setv (get self.idle session) None))
+      (.next (super) session todo))))
+
+(defdefect "priorities are not heeded"
+  (defn made [self task]
+    (setv task.special (bool task.on))
+    (.made (super) task)))
+
+(defdefect "who waits for a label that none has is not told"
+  (defn worry-about-labels [self todo]))

@@ -75,9 +75,15 @@ differ in nothing that matters to what follows are one (`key-of`)."
   "Whose tasks wait at the end is told, at the second reminder at the latest: before
   the first, there may have been answers."
   (when (and w.dispatcher.line (not w.closed))
+    (setv slaves (list (.values w.dispatcher.registry.connected))
+          labels (sum (gfor  slave slaves  (list slave.labels)) []))
     (setv said (+ (.reminded w.dispatcher) (.reminded w.dispatcher)))
-    (hold (any (gfor  action said  (= (get action 0) "warn")))
-      "tasks wait, and nobody is told")))
+    (setv warnings (lfor  action said  :if (= (get action 0) "warn")  (get action 1)))
+    (hold warnings "tasks wait, and nobody is told")
+    (for [task w.dispatcher.line]
+      (hold (or (not task.on) (in task.on labels) (not slaves)
+                (any (gfor  text warnings  (in (repr task.on) text))))
+        task "waits for a label that nobody has, and nobody is told"))))
 
 
 ;; By choices

@@ -28,6 +28,7 @@ order in which a close hangs up: who of those that are here came first.)"
     (frozenset (map some-task d.waiting))
     (frozenset (gfor  here (.values d.registry.connected)  here.body.label))
     (len d.registry.preparations) (frozenset w.called-off) (frozenset w.enlisted)
+    (frozenset d.told-labels)
     (is d.patience None) d.watchers d.closed w.closed w.reminders
     w.die w.cut w.restart w.flop w.babble w.remind)))
 

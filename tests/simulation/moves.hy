@@ -240,7 +240,7 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 
 (defn restart [w process _]
   (-= w.restart 1)
-  (setv other (Process (+ process.name "'") process.address)
+  (setv other (Process (+ process.name "'") process.address process.labels)
         (get w.servers process.address) other)
   (.append w.processes other)
   (.append w.agents other))

@@ -16,6 +16,7 @@ large ones, which chance makes and runs."
     slaves (lfor  _ (range (+ 1 (below 3)))  (if (< (chance) 0.6) "dials" "serves"))
     n (+ 2 (below 6))
     scripts (lfor  _ (range (+ 1 (below 3)))  [])
+    labels (if (< (chance) 0.3) {(str (below (len slaves))) ["x"]} {})
     tasks (lfor  _ (range n)  (task chance below (len slaves)))
     maybe [])
   (for [i (range n)]
@@ -42,7 +43,11 @@ large ones, which chance makes and runs."
       (.append scripts [#("connect" i)]))
     (when (< (chance) (if joined 0.1 0.4))
       (.append scripts [#("connect" i)])))
-  {"slaves" slaves  "tasks" tasks  "users" scripts  "maybe" maybe  "joined" joined
+  (when (or labels (< (chance) 0.05))
+    (for [spec tasks]
+      (when (and (is (get spec "bound") None) (< (chance) 0.4))
+        (setv (get spec "on") "x"))))
+  {"slaves" slaves  "labels" labels  "tasks" tasks  "users" scripts  "maybe" maybe  "joined" joined
    "first" (if (< (chance) 0.25) (+ 1 (below 2)) 0)
    "die" (below 3)  "cut" (below 3)  "restart" (if servers (below 2) 0)
    "flop" (if (< (chance) 0.3) 1 0)
@@ -58,7 +63,9 @@ large ones, which chance makes and runs."
    "big" (< (chance) 0.15)
    "fails" (< (chance) 0.1)
    "quits" (< (chance) 0.3)
-   "awaits" None})
+   "awaits" None
+   "on" None
+   "priority" (if (< (chance) 0.2) (- (below 5) 2) 0)})
 
 
 ;; Small ones
@@ -133,6 +140,18 @@ large ones, which chance makes and runs."
       (small ["serves" "dials"] [AGAIN {}] :cut 1)
     "a task for one slave"
       (small TWO [{"bound" 0  #** AGAIN} {"bound" 0} {}] CLOSE #("cancel" 1) :die 1)
+    "tasks for a slave with a label"
+      (small TWO [{"on" "x"  #** AGAIN} {} {"on" "x"}] CLOSE #("cancel" 2) :die 1 :labels {"1" ["x"]})
+    "a task with a label that comes late"
+      (small TWO [{"on" "x"} {}] :joined False :labels {"0" ["x"]})
+    "a task with a label that no slave has"
+      (small ONE [{"on" "x"} {} {}] #("cancel" 0) CLOSE :remind 1)
+    "tasks of several priorities"
+      (small ONE [{} {"priority" -1} {"priority" 1  #** AGAIN} {}] #("cancel" 3) :cut 1)
+    "tasks of several priorities, for one slave"
+      (small TWO [{"bound" 0} {"bound" 0 "priority" 1} {"priority" 1} {"bound" 0 "priority" 1 "on" None}] #("cancel" 1) :die 1)
+    "priorities and labels"
+      (small TWO [{} {} {"on" "x" "priority" -1} {"on" "x"} {"priority" 1}] :users [[#("make" 0) #("make" 1) #("make" 2)] [#("make" 3) #("make" 4)]] :labels {"0" ["x"]})
     "a task that is cancelled, and the next"
       (small ONE [{} {}] #("cancel" 0) CLOSE)
     "a slave that is killed"

@@ -33,16 +33,24 @@ is when nothing is left that must happen."
   (when task.promise
     (if task.own
       (hold (is task.own slave) task "is for" task.own "and given to" slave)
-      (unless task.given
-        (for [other w.made]
-          (when (is other task)
-            (break))
-          (hold (or (!= other.state "waiting") other.own)
-            task "is given before" other "which was made earlier"))
-        (for [other w.made]
-          (hold (not (and other.given (= other.state "waiting")))
-            task "is given before" other "which was lost"))))
+      (said-in-turn w task slave))
     (+= task.given 1)))
+
+(defn said-in-turn [w task slave]
+  "Of all that wait and that this slave may run, it is the next."
+  (hold (may-run? slave task) task "is for a slave with the label" task.on "and is given to" slave)
+  (setv earlier True)
+  (for [other w.made]
+    (when (is other task)
+      (setv earlier False))
+    (when (and (= other.state "waiting") (not other.own) (may-run? slave other))
+      (hold (<= other.priority task.priority) task "is given before" other "which is more urgent")
+      (when (and (= other.priority task.priority) (not task.given))
+        (hold (not earlier) task "is given before" other "which was made earlier")
+        (hold (not other.given) task "is given before" other "which was lost")))))
+
+(defn may-run? [slave task]
+  (or (not task.on) (in task.on slave.body.labels)))
 
 (defn said-end [w action]
   (setv [_ task outcome] action
@@ -116,8 +124,9 @@ is when nothing is left that must happen."
         idle d.idle
         connected d.registry.connected)
   (when idle
-    (hold (not d.line) "a slave is idle and a task waits")
     (for [session idle]
+      (for [task d.line]
+        (hold (not (may-run? session.slave task)) session "is idle, and" task "waits"))
       (hold (and (= session.state "idle") (is session.task None) (not session.slave.line))
         session "is idle, and has something to do")))
   (for [slave (.values connected)]

@@ -35,6 +35,7 @@ reader of its own, so more orders are possible than today."
     "tasks" []        ; each as `TASK` has it
     "users" []        ; what each does, one thing after the other (see `DEEDS`)
     "maybe" []        ; what may be done, or not, at any time
+    "labels" {}       ; number of a slave, as text -> its labels
     "first" 0         ; remotes that were given to on-connect before any slave came
     "joined" True     ; have the slaves joined before anything else happens?
     ; How often may a process die, a connection break, a server begin anew, a
@@ -68,6 +69,7 @@ reader of its own, so more orders are possible than today."
       self.bound (any (gfor  spec self.specs  (is-not (get spec "bound") None)))
       self.alike (and       ; does nothing tell one slave from another?
         (not self.bound)
+        (not (get plan "labels"))
         (= (get plan "slaves") (* ["dials"] (len (get plan "slaves"))))
         (not (any (gfor  deed (sum (get plan "users") (get plan "maybe"))
                     (in (get deed 0) ["kill" "initialise"])))))
@@ -85,7 +87,7 @@ reader of its own, so more orders are possible than today."
       self.users []
       self.processes (lfor
         [n kind] (enumerate (get plan "slaves"))
-        (Process f"s{n}" (when (= kind "serves") f"address {n}")))
+        (Process f"s{n}" (when (= kind "serves") f"address {n}") (.get (get plan "labels") (str n) #())))
       self.servers (dfor  p self.processes  :if p.address  p.address p)
       self.agents (list self.processes))  ; all of these
     (for [name ["die" "cut" "restart" "flop" "babble" "remind"]]
