@@ -93,7 +93,7 @@ what its slave made of them, and which items an error is about."
     (setv [results places errors] told
           sent (.sent self))
     (for [[place payload] (zip places errors)]
-      (setv error (described payload task.session.connection))
+      (setv error (described payload task.session.connection task))
       (when (< place (len sent))
         (setv error.index (.number self (get sent place))))
       (setv (get results place) error))

@@ -31,7 +31,7 @@ the caller's. In between, anything may happen.
   math [inf]
   dpfw.dispatch.line [Line]
   dpfw.dispatch.readers [Discarder ResultReader]
-  dpfw.dispatch.registry [Registry]
+  dpfw.dispatch.registry [Registry note-about]
   dpfw.dispatch.session [Session]
   dpfw.dispatch.states [OPEN SESSION TASK advance]
   dpfw.dispatch.task [Task lost-before slave-lost]
@@ -91,7 +91,7 @@ the caller's. In between, anything may happen.
     (setv session (Session slave connection dialled)
           slave.session session
           session.unprepared (.unprepared self.registry slave))
-    (.know slave connection.about)
+    (note-about slave connection.about)
     (.enter self.registry slave)
     (setv self.told-alone False)
     (.difference-update self.told-labels slave.labels)

@@ -40,21 +40,18 @@ before anything else, its preparations."
   (defn [property] busy [self]
     (in self.state ["joining" "preparing" "busy"]))
 
-  (defn know [self about]
-    "Take note of what it says of itself, as ``net/about`` has it."
-    (setv
-      self.name (or (.get about "name")
-                    (.join "/" (gfor  key ["host" "pid"]  :if (in key about)  (str (get about key))))
-                    (cut self.id 8))
-      self.labels (.get about "labels" [])))
-
-  (defn called [self]
-    "As messages call it."
-    f"the slave {self.name} at {self.address}")
-
   (defn __repr__ [self]
     (setv labels (if self.labels f" ({(.join " " self.labels)})" ""))
     f"<slave {self.name}{labels} at {self.address}, {self.state}>"))
+
+
+(defn note-about [slave about]
+  "Take note of what a slave says of itself, as ``net/about`` has it."
+  (setv
+    slave.name (or (.get about "name")
+                   (.join "/" (gfor  key ["host" "pid"]  :if (in key about)  (str (get about key))))
+                   (cut slave.id 8))
+    slave.labels (.get about "labels" [])))
 
 
 (defclass Registry []

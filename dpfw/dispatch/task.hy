@@ -100,10 +100,10 @@
 
 (defn slave-lost [slave error task]
   (setv lost (SlaveLost (+
-    f"{(.called slave)} was lost: {error}. What became of the {(called task)} "
+    f"the slave {slave.name} at {slave.address} was lost: {error}. What became of the {(called task)} "
     "is unknown; if it may run twice, give it :retries")))
   (setv lost.__cause__ error)
   lost)
 
 (defn lost-before [slave task]
-  (SlaveLost f"{(.called slave)} was lost before it was given this {(called task)}"))
+  (SlaveLost f"the slave {slave.name} at {slave.address} was lost before it was given this {(called task)}"))
