@@ -207,7 +207,7 @@ the caller's. In between, anything may happen.
         (setv line self.line)
         (if (or slave special line.ranked)
           (.add (if slave slave.line line) task)
-          (setv (get line.plain task) 0))  ; as mostly
+          (setv (get line.plain task) line.last))  ; as mostly
         (.worry self todo)))
     todo)
 

@@ -22,8 +22,8 @@ which the dispatcher also uses itself, as long as there are no others."
 
   (defn __init__ [self]
     (setv
-      ; Tasks for any slave, of priority 0 -> their numbers. One that came when there
-      ; were no others has 0: whoever comes later has more.
+      ; Tasks for any slave, of priority 0 -> their numbers, in order. Those that came
+      ; when there were no others may have the same.
       self.plain (OrderedDict)
       self.ranked {}   ; label or None -> `Rank` of all others
       self.first 0     ; of the numbers, and
@@ -34,7 +34,7 @@ which the dispatcher also uses itself, as long as there are no others."
       (+= self.last 1))
     (if task.special
       (.rank self task self.last)
-      (setv (get self.plain task) (if self.ranked self.last 0))))
+      (setv (get self.plain task) self.last)))
 
   (defn put-first [self task]
     "Before all that are as urgent."
