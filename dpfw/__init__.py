@@ -45,8 +45,8 @@ _PLACES = {
     | {
         name: f"dpfw_{name}"
         for name in [
-            *("broadcast", "cancel", "close", "define", "for_each", "get_slave", "imap"),
-            *("kill", "load", "make_task", "map", "map_reduce", "map_unordered"),
+            *("broadcast", "cancel", "close", "define", "drain", "for_each", "get_slave"),
+            *("imap", "kill", "load", "make_task", "map", "map_reduce", "map_unordered"),
             *("on_connect", "parallel", "reduce", "slaves", "tasks"),
         ]
     },

@@ -36,6 +36,7 @@ define = _default.define
 for_each = _default.for_each
 get_slave = _default.get_slave
 imap = _default.imap
+drain = _default.drain
 kill = _default.kill
 load = _default.load
 make_task = _default.make_task

@@ -117,6 +117,25 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (setv slave (.wait-for self.network idle-slave)))
     slave)
 
+  (defn drain [self slave * [wait False]]
+    "Let a slave finish and leave: what runs on it ends as ever, and so does what
+    waits for this very slave; it gets nothing else. Then its session ends. Nothing is
+    lost, and nothing runs twice. ::
+
+      (setv slave (dpfw-get-slave))
+      (dpfw-drain slave :wait True)
+      slave.state  ; => \"lost\"
+
+    Returns at once, or with ``wait`` when it has left. A slave that was launched, or
+    that dialled this master, ends. A slave server stays up, and this master does not
+    dial it again by itself. A task that is made for a slave later ends with
+    `SlaveLost`, which says so. One that has left already stays as it is.
+
+    Raises `ValueError` for what is no slave of this master."
+    (unless slave
+      (raise (ValueError f"{slave !r} is no slave; give one of (dpfw-slaves)")))
+    (.drain self.network (.own-slave self slave) wait))
+
   (defn kill [self slave]
     "End a slave's process, with all that runs in it: the way out when a remote
     does not heed an interrupt. Returns at once; the task that ran ends with
@@ -179,11 +198,14 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (all-of (gfor  [remote local] tasks  (.make-task self remote local))))
 
   (defn broadcast [self remote]
-    "Run a remote on every connected slave; return the results in the order of
-    ``(dpfw-slaves)``. All run to their end; then the first failure is raised. ::
+    "Run a remote on every connected slave, but those that are leaving; return the
+    results in the order of ``(dpfw-slaves)``. All run to their end; then the first failure is raised. ::
 
       (= (set (dpfw-broadcast '(fn [i o] (+ 1 1)))) #{2})  ; => True"
-    (all-of (gfor  slave (.slaves self)  (.make-task self remote read-result slave))))
+    (all-of (gfor
+      slave (.slaves self)
+      :if (!= slave.state "leaving")
+      (.make-task self remote read-result slave))))
 
   (defn on-connect [self remote]
     "Run a remote on every slave: on those connected now, whose results are
@@ -480,6 +502,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-define (on-default "dpfw-define" Master.define)
   dpfw-load (on-default "dpfw-load" Master.load)
   dpfw-kill (on-default "dpfw-kill" Master.kill)
+  dpfw-drain (on-default "dpfw-drain" Master.drain)
   dpfw-tasks (on-default "dpfw-tasks" Master.tasks)
   dpfw-cancel (on-default "dpfw-cancel" Master.cancel)
   dpfw-map (on-default "dpfw-map" Master.map)
@@ -572,7 +595,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
-  dpfw-kill dpfw-close dpfw-define dpfw-load
+  dpfw-kill dpfw-drain dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
   read-result read write read-object write-object register-type Master]
   :macros [plet pfor dpfw-defn dpfw-import dpfw-require])

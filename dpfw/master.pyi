@@ -23,6 +23,7 @@ __all__ = [
     "dpfw_tasks",
     "dpfw_cancel",
     "dpfw_kill",
+    "dpfw_drain",
     "dpfw_close",
     "dpfw_define",
     "dpfw_load",
@@ -83,6 +84,7 @@ class Master:
     @overload
     def get_slave(self, wait: bool) -> Slave | None: ...
     def kill(self, slave: Slave) -> None: ...
+    def drain(self, slave: Slave, *, wait: bool = False) -> None: ...
     def make_task(
         self,
         remote: _Remote,
@@ -338,6 +340,7 @@ dpfw_cancel = _default.cancel
 dpfw_define = _default.define
 dpfw_load = _default.load
 dpfw_kill = _default.kill
+dpfw_drain = _default.drain
 dpfw_map = _default.map
 dpfw_imap = _default.imap
 dpfw_map_unordered = _default.map_unordered

@@ -36,7 +36,7 @@
   (with [process (slave-process "--help")]
     (setv [status out err] (ended process))
     (assert (= status 0) err)
-    (for [option ["--host" "--connect" "--once" "--backlog" "--name" "--label" "--log-level" "cookie"]]
+    (for [option ["--host" "--connect" "--once" "--backlog" "--name" "--label" "--lifetime" "--tasks" "--log-level" "cookie"]]
       (assert (in option out) out))))
 
 (defn [(pytest.mark.parametrize #("arguments" "says") [
@@ -97,7 +97,7 @@
   (with [[_ host port] (slave-server)]
     (fails-with "both ends are slaves" "--connect" f"{host}:{port}")))
 
-(defn test-sigterm-ends-a-busy-slave-with-status-0 []
+(defn test-two-sigterms-end-a-busy-slave-with-status-0 []
   (for [argument [None "--connect"]]
     (with [master (Master)]
       (setv [host port] (.listen master :host "127.0.0.1"))
@@ -111,6 +111,9 @@
           '(fn [i o] (print "busy" :file o) (.flush o) (while True))
           (fn [i o]
             (.readline i)
+            (.send-signal process signal.SIGTERM)
+            ; Two that are there at once would be one.
+            (assert (in "another one ends it now" (.readline process.stderr)))
             (.send-signal process signal.SIGTERM)
             (.readline i))))
         (assert (isinstance (.exception promise WAIT) ConnectionError))

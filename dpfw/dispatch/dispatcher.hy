@@ -3,8 +3,8 @@
 ::
 
     events ──> dispatcher ──> what is to be done
-    joined, hung-up                send, cancel, play, end
-    made, sent, answered, stop     hang-up, dial
+    joined, hung-up, drained       send, cancel, play, end
+    made, sent, answered, stop     hang-up, dial, farewell
     close, reminded                warn, remind, changed
 
 It knows no socket, no thread and no clock. Each event is a method, which changes
@@ -21,6 +21,7 @@ the caller's. In between, anything may happen.
     end task outcome           end its promise: [\"result\" x], [\"error\" e],
                                [\"cancelled\"], or as the task's reader has it
     hang-up session            close the connection
+    farewell session           before that: tell a slave that was drained so
     gone session               tell the user that this slave is lost
     dial address of-use        dial this slave again; was the session of any use?
     warn text                  tell the user
@@ -34,7 +35,7 @@ the caller's. In between, anything may happen.
   dpfw.dispatch.registry [Registry note-about]
   dpfw.dispatch.session [Session]
   dpfw.dispatch.states [OPEN SESSION TASK advance]
-  dpfw.dispatch.task [Task lost-before slave-lost]
+  dpfw.dispatch.task [Task drained-before lost-before slave-lost]
   dpfw.errors [MasterClosed WireError])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -79,6 +80,12 @@ the caller's. In between, anything may happen.
       (return #(None [#("hang-up" (Session None connection dialled))])))
     (setv slave (.slave self.registry id self.master)
           present (.get self.registry.connected id))
+    (when (and slave.let-go (not dialled))
+      ; It had dialled before it heard of that.
+      (when present
+        (+= todo (.hung-up self present.session (WireError "it dialled again"))))
+      (setv session (Session slave connection))
+      (return #(None [#* todo  #("farewell" session) #("hang-up" session)])))
     (when present
       (when dialled
         ; One connection with a process is enough.
@@ -90,6 +97,7 @@ the caller's. In between, anything may happen.
       (.append todo #("hang-up" before)))
     (setv session (Session slave connection dialled)
           slave.session session
+          slave.let-go False
           session.unprepared (.unprepared self.registry slave))
     (note-about slave connection.about)
     (.enter self.registry slave)
@@ -138,16 +146,43 @@ the caller's. In between, anything may happen.
       (.pop self.idle session None))
     [])
 
+  (defn drained [self session]
+    "This slave gets no more tasks but those that wait for it; then it is hung up on."
+    (setv todo [])
+    (unless (or session.drained (in session.state ["leaving" "lost"]))
+      (setv session.drained True)
+      (when (= session.state "idle")
+        (.pop self.idle session)
+        (.part-with self session todo)))
+    todo)
+
+  (defn let-go [self session]
+    "The same, and this master wants it back only if it dials it."
+    (unless (= session.state "lost")
+      (setv session.slave.let-go True
+            session.dialled None))
+    (.drained self session))
+
+  (defn part-with [self session todo]
+    "A slave that was drained has nothing to do any more."
+    (setv session.farewell True)
+    (advance session SESSION "dismissed")
+    (.append todo #("farewell" session))
+    (+= todo (.hung-up self session (WireError "it was drained"))))
+
   (defn prepare [self session todo]
     "Give a slave that joined what it must run first; then it is idle."
-    (if session.unprepared
+    (cond
+      (and session.drained (not session.slave.line))
+        (.part-with self session todo)
+      session.unprepared
       (do
         (setv n (.pop session.unprepared 0)
               task (Task (get self.registry.preparations n) :reader ResultReader
                      :slave session.slave)
               task.preparation n)
         (.start self session task todo))
-      (do
+      True (do
         (advance session SESSION "prepared")
         (.change self todo)
         (.next self session todo))))
@@ -159,7 +194,8 @@ the caller's. In between, anything may happen.
     (setv todo []
           [n before] (.prepare-with self.registry remote key last)
           tasks [])
-    (for [slave (list (.values self.registry.connected))]
+    (for [slave (list (.values self.registry.connected))
+          :if (not slave.session.drained)]
       (setv ahead slave.session.unprepared)
       (if (in before ahead)
         ; It has not come to what this replaces.
@@ -201,6 +237,8 @@ the caller's. In between, anything may happen.
         (.finish self task "closed" #("error" (closed-error)) todo)
       (and slave slave.lost)
         (.finish self task "lost" #("error" (lost-before slave task)) todo)
+      (and slave session.drained)
+        (.finish self task "lost" #("error" (drained-before slave task)) todo)
       (and session (= session.state "idle"))
         (.give self session task todo)
       True (do
@@ -428,13 +466,17 @@ the caller's. In between, anything may happen.
     (setv own session.slave.line
           line self.line
           task (cond
+            session.drained (.take own)
             (or line.ranked own.plain own.ranked)
               (or (.take own) (.take line session.slave.labels))
             line.plain  ; as mostly
               (get (.popitem line.plain :last False) 0)))
-    (if task
-      (.give self session task todo)
-      (do
+    (cond
+      task
+        (.give self session task todo)
+      session.drained
+        (.part-with self session todo)
+      True (do
         (when (= session.state "busy")
           (advance session SESSION "freed"))
         (setv (get self.idle session) None)

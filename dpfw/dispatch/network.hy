@@ -23,7 +23,7 @@ two steps (``net/interrupt``)."
   threading
   time
   dpfw.dispatch.dispatcher [Dispatcher]
-  dpfw.dispatch.play [described play]
+  dpfw.dispatch.play [check-leave described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task called check-size task-payloads]
@@ -69,7 +69,8 @@ two steps (``net/interrupt``)."
       self.doing {
         "listen" self.listen  "send" self.send  "cancel" self.send-cancel  "play" self.play
         "end" self.end  "hang-up" self.hang-up  "dial" self.dial-again  "gone" self.say-gone
-        "warn" self.warn  "remind" self.remind  "changed" self.tell-watchers})
+        "warn" self.warn  "remind" self.remind  "changed" self.tell-watchers
+        "farewell" self.send-farewell})
     (.append self.node.releases self.forsake))
 
   ;; Events, and what is to be done
@@ -138,6 +139,14 @@ two steps (``net/interrupt``)."
     (.abort connection)
     (.remove self.leader connection)
     (.retire self.node connection))
+
+  (defn send-farewell [self session]
+    "Tell a slave that it was drained, if it knows of such a thing."
+    (setv connection session.connection)
+    (when (.get connection.about "leave")
+      (try
+        (.post connection [(framed "leave" 0 b"")])
+        (except [OSError]))))  ; it has ended already
 
   (defn dial-again [self address of-use]
     (when (not-in address self.redialling)
@@ -256,6 +265,9 @@ two steps (``net/interrupt``)."
     (.report self self.dispatcher.hung-up session (WireError "it hung up")))
 
   (defn take-frame [self session kind number payload]
+    (when (= kind "leave")
+      (check-leave session.connection number (len payload))
+      (return (.report self self.dispatcher.drained session)))
     (setv task session.task)
     (unless (and task task.reader (= number task.number))
       (raise (WireError
@@ -355,7 +367,8 @@ two steps (``net/interrupt``)."
     (try
       (setv [outcome error] (play task connection number
         (fn [failure] (.cancel self task #("error" failure)))
-        (fn [outlet] (setv session.outlet outlet))))
+        (fn [outlet] (setv session.outlet outlet))
+        (fn [] (.report self self.dispatcher.drained session))))
       (except [e BaseException]  ; out of memory, or a fault of ours
         (setv [outcome error] [None (WireError f"the local procedure's thread failed: {e !r}")]))
       (finally
@@ -446,6 +459,11 @@ two steps (``net/interrupt``)."
         ; It may be stopped, or the network gone.
         (.call-after self.node.reactor KILL-GRACE session.connection.abort))))
 
+  (defn drain [self slave wait]
+    (.act self self.dispatcher.let-go slave.session)
+    (when wait
+      (.wait-for self (fn [] (when slave.lost True)))))
+
   (defn slave-count [self [label None]]
     "How many are connected; with a label, how many of those have it."
     (setv registry self.dispatcher.registry)
@@ -499,7 +517,9 @@ two steps (``net/interrupt``)."
 
   (defn say-gone [self session]
     (unless (.is-set self.node.closed)
-      (.say self.node log.warning "%r is gone" session.slave)))
+      (if session.farewell
+        (.say self.node log.info "%r was drained, and has left" session.slave)
+        (.say self.node log.warning "%r is gone" session.slave))))
 
   (defn remind [self seconds]
     (.call-after self.node.reactor seconds (fn [] (.report self self.dispatcher.reminded))))

@@ -11,6 +11,7 @@
   dpfw.data.codec [decode packed?]
   dpfw.data.sexp [write-datum]
   dpfw.dispatch.task [called slave-lost]
+  dpfw.net.about [differences own-about]
   dpfw.errors [DatumSyntaxError SlaveLost UnwritableError WireError]
   dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
@@ -18,15 +19,16 @@
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn play [task connection number failed outlet-made]
+(defn play [task connection number failed outlet-made left]
   "Run the local procedure of a task, then wait for the remote to end.
 
   ``failed`` is called with the procedure's error when it fails before the remote
-  has ended, and ``outlet-made`` with what the remote is sent. Returns the task's
+  has ended, ``outlet-made`` with what the remote is sent, and ``left`` when the slave
+  says that it leaves. Returns the task's
   outcome, and the error that ended the connection, or None; with the latter, the
   outcome is None unless the procedure made something of it."
   (setv
-    inlet (MasterInlet connection number task)
+    inlet (MasterInlet connection number task left)
     outlet (MasterOutlet connection number inlet task.promise)
     [i o] (make-ports inlet outlet)
     result None
@@ -57,10 +59,11 @@
   "What the slave sends to a local procedure: the remote's output, then its
   result, on a line of its own."
 
-  (defn __init__ [self connection number task]
+  (defn __init__ [self connection number task left]
     (.__init__ (super) connection number)
     (setv
       self.task task
+      self.left left
       self.error None    ; of the remote, or that the slave was lost
       self.heard False   ; has the local procedure heard of it?
       self.lost False
@@ -89,8 +92,11 @@
       (.decode line)))
 
   (defn control-other [self kind number length]
-    (raise (WireError
-      f"{self.connection.peer} sent a frame {kind} of task {number}, which it does not run")))
+    (unless (= kind "leave")
+      (raise (WireError
+        f"{self.connection.peer} sent a frame {kind} of task {number}, which it does not run")))
+    (check-leave self.connection number length)
+    (self.left))
 
   (defn control [self kind length]
     (setv payload (.receive-payload self.connection))
@@ -102,6 +108,8 @@
         (.take-result self payload))
       (= kind "error")
         (setv self.error (described (bytes payload) self.connection self.task))
+      (= kind "leave")
+        (check-leave self.connection self.number length)
       True
         (raise (WireError f"{self.connection.peer} sent a frame {kind}, which only masters send")))
     (setv self.ended True))
@@ -174,10 +182,17 @@
     (.encode (write-datum (decode payload)))
     (bytes payload)))
 
+(defn check-leave [connection number length]
+  "It is about no task, and empty. Raises `WireError`."
+  (when (or number length)
+    (raise (WireError
+      f"{connection.peer} sent a frame (leave {number} {length}), which has no place there"))))
+
 (defn described [payload connection task]
   "The remote's error that the payload of an error frame tells of."
   (try
-    (remote-error payload (+ connection.peer (if task.name f", in {(called task)}" "")))
+    (remote-error payload (+ connection.peer (if task.name f", in {(called task)}" ""))
+      (differences (own-about) connection.about "master"))
     (except [e [SyntaxError ValueError TypeError KeyError AttributeError]]
       (raise (WireError
         f"{connection.peer} sent an error that cannot be understood") :from e))))

@@ -29,10 +29,14 @@ before anything else, its preparations."
       self.process None       ; the `subprocess.Popen` of one that was launched here
       self.session None       ; the last `Session` with it
       self.line (Line)        ; tasks that wait for this slave
+      self.let-go False       ; drained by this master, which did not dial it since?
       self.prepared (set)))   ; the numbers of the preparations that it has run
 
   (defn [property] state [self]
-    (if self.session self.session.state "lost"))
+    (cond
+      (not self.session) "lost"
+      (and self.session.drained (!= self.session.state "lost")) "leaving"
+      True self.session.state))
 
   (defn [property] lost [self]
     (= self.state "lost"))

@@ -14,6 +14,8 @@
       self.number 0           ; of the last task that it was given
       self.task None          ; that it is busy with
       self.unprepared []      ; numbers of the preparations that it is still to run
+      self.drained False      ; is it given no more tasks but those that wait for it?
+      self.farewell False     ; has it ended because it was drained?
       self.useful False       ; has it done a task?
       self.error None         ; why it is lost
 

@@ -17,7 +17,8 @@
     any ── hung-up ──> lost
 
 A task's promise ends when its task is stopped or ended, once. While it is
-withdrawn or stopping, its slave is still busy with it. An event that has no
+withdrawn or stopping, its slave is still busy with it. A session that is drained
+is dismissed when it has nothing to do any more, and hung up on. An event that has no
 place in a table is a fault of ours, and says so; what a slave may send at any
 time, or two threads at once, is sorted out before.
 

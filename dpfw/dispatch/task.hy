@@ -107,3 +107,7 @@
 
 (defn lost-before [slave task]
   (SlaveLost f"the slave {slave.name} at {slave.address} was lost before it was given this {(called task)}"))
+
+(defn drained-before [slave task]
+  (SlaveLost (+ f"the slave {slave.name} at {slave.address} is drained, and takes no new tasks; "
+    f"this {(called task)} was not given to it. Make it for another, or for any")))

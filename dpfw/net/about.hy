@@ -3,7 +3,7 @@ on one line.
 
 ::
 
-    {\"dpfw\" \"0.1.0\" \"hy\" \"1.1.0\" \"python\" \"3.11.7\" \"host\" \"node-b\" \"pid\" 4711}
+    {\"dpfw\" \"0.1.0\" \"hy\" \"1.1.0\" \"python\" \"3.11.7\" \"host\" \"node-b\" \"pid\" 4711 \"leave\" True}
 
 Further words may stand there, and are passed over by who does not know them."
 
@@ -34,6 +34,7 @@ Further words may stand there, and are passed over by who does not know them."
     "python" (get (.split sys.version) 0)
     "host" (cut (socket.gethostname) LONGEST)
     "pid" (os.getpid)
+    "leave" True  ; it knows the frame of this kind
     #** more})
   (about-line about)
   about)
@@ -70,17 +71,18 @@ Further words may stand there, and are passed over by who does not know them."
 (defn text? [x]
   (and (is (type x) str) (<= (len x) LONGEST) (.isprintable x)))
 
-(defn differences [mine theirs]
-  "How the versions of two ends differ, for people; an empty text if they do not. Of
-  Python, only the first two numbers count. ::
+(defn differences [mine theirs role]
+  "How the versions of two ends differ, for people; an empty text if they do not. ``role``
+  is this end's. Of Python, only the first two numbers count. ::
 
-    (differences {\"hy\" \"1.1.0\" \"python\" \"3.11.7\"} {\"hy\" \"1.0.0\" \"python\" \"3.11.2\"})
-    ; => \"Hy 1.0.0 there, and 1.1.0 here\""
+    (differences {\"hy\" \"1.1.0\" \"python\" \"3.11.7\"} {\"hy\" \"1.0.0\" \"python\" \"3.11.2\"} \"master\")
+    ; => \"the slave has Hy 1.0.0, and this master 1.1.0\""
+  (setv other (if (= role "master") "slave" "master"))
   (.join "; " (gfor
     [key name] (.items VERSIONS)
     :if (and (in key mine) (in key theirs)
              (!= (telling key (get mine key)) (telling key (get theirs key))))
-    f"{name} {(get theirs key)} there, and {(get mine key)} here")))
+    f"the {other} has {name} {(get theirs key)}, and this {role} {(get mine key)}")))
 
 (defn telling [key version]
   (if (= key "python")

@@ -11,7 +11,7 @@ hands, and owns every thread and socket that comes of it."
   weakref [WeakSet]
   dpfw.data.codec [takes-packed?]
   dpfw.errors [HandshakeError]
-  dpfw.net.about [own-about]
+  dpfw.net.about [differences own-about]
   dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on silent? tune]
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
@@ -24,6 +24,7 @@ hands, and owns every thread and socket that comes of it."
 (setv
   log (logging.getLogger __name__)
   NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
+  REMEMBERED 1000      ; processes of another version that the log has named
   MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
   CHECK-EVERY 10       ; seconds between two looks for dead hosts
   DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
@@ -53,6 +54,7 @@ hands, and owns every thread and socket that comes of it."
       self.frame-limit (frame-limit)
       self.packed (takes-packed?)
       self.about (own-about #** about)  ; what it says of itself
+      self.others {}        ; session ids of processes of another version, the first one first
       self.lock (threading.RLock)
       self.reactor (Reactor f"dpfw-{role}-reactor")
       self.threads (ThreadPool f"dpfw-{role}")
@@ -115,10 +117,25 @@ hands, and owns every thread and socket that comes of it."
     "Do one side of the handshake, or retire the connection; returns the other end's
     session id."
     (try
-      (handshake connection self.role self.session secret self.packed self.about)
+      (setv session (handshake connection self.role self.session secret self.packed self.about))
+      (.name-differences self connection session)
       (except [BaseException]
         (.retire self connection)
-        (raise))))
+        (raise)))
+    session)
+
+  (defn name-differences [self connection session]
+    "Log, once for each process, that the other end is of another version."
+    (setv text (differences self.about connection.about self.role))
+    (unless text
+      (return))
+    (with [_ self.lock]
+      (setv new (not-in session self.others)
+            (get self.others session) None)
+      (when (> (len self.others) REMEMBERED)
+        (del (get self.others (next (iter self.others))))))
+    (when new
+      (log.warning "%s: %s" connection.peer text)))
 
   (defn retire [self connection]
     "Close a connection and forget it. Idempotent."

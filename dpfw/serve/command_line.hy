@@ -9,6 +9,7 @@
   dpfw.errors [AddressError DpfwError]
   dpfw.net.about [LONGEST own-about text?]
   dpfw.net.addresses [format-address parse-address]
+  dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
   dpfw.serve.server [Server]
   dpfw.serve.stdio [accept-over socket-to-master])
@@ -28,7 +29,8 @@
   (signal.signal signal.SIGTERM end-process)
   (try
     (setv sock (when options.stdio (socket-to-master)))
-    (with [server (Server evaluator #** (about options))]
+    (with [server (Server evaluator options.tasks #** (about options))
+           _ (Leaving server options.lifetime :dials (bool options.connect))]
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
@@ -44,12 +46,6 @@
       1)
     (finally
       (signal.signal signal.SIGTERM signal.SIG-IGN))))
-
-(defn end-process [#* _]
-  "The handler of SIGTERM. Closing has bounds of its own; a second signal must
-  not break it off."
-  (signal.signal signal.SIGTERM signal.SIG-IGN)
-  (raise (SystemExit 0)))
 
 (defn listen-and-serve [server options]
   (setv address (.listen server.node options.port options.backlog options.host))
@@ -97,7 +93,8 @@
 (defn parser-of-arguments []
   (setv parser (argparse.ArgumentParser
     :prog "dpfw-slave"
-    :description "A dpfw slave: evaluates the s-expressions that its masters send."
+    :description (+ "A dpfw slave: evaluates the s-expressions that its masters send. At a SIGTERM it "
+      "finishes the task that runs, and ends; at a second one, it ends at once.")
     :epilog (+ "Both ends hold the same cookie: $DPFW_COOKIE, else the file "
       "$DPFW_COOKIE_FILE, else ~/.config/dpfw/cookie, which is made on first use.")))
   (.add-argument parser "port" :nargs "?" :type int
@@ -116,6 +113,10 @@
     :help "what its masters are to call it (default: its host and process id)")
   (.add-argument parser "--label" :action "append" :type text
     :help "a label, such as gpu, for tasks that are for slaves with it; may be given several times")
+  (.add-argument parser "--lifetime" :metavar "TIME" :type lifetime
+    :help "leave after about so long, such as 90s, 30m, 2h or 1d: finish the task that runs, take no more, and end")
+  (.add-argument parser "--tasks" :metavar "N" :type task-count
+    :help "leave after so many tasks, those given to dpfw-on-connect included")
   (.add-argument parser "--log-level" :default "warning"
     :choices ["debug" "info" "warning" "error"]
     :help "what to log on standard error (default: %(default)s)")
@@ -125,6 +126,17 @@
   (if (and x (text? x))
     x
     (raise (argparse.ArgumentTypeError f"{x !r} is no name; give 1 to {LONGEST} printable characters"))))
+
+(defn lifetime [text]
+  (try
+    (seconds-of text)
+    (except [e ValueError]
+      (raise (argparse.ArgumentTypeError (str e))))))
+
+(defn task-count [text]
+  (if (and (.isascii text) (.isdigit text) (< 0 (len text) 10) (int text))
+    (int text)
+    (raise (argparse.ArgumentTypeError f"{text !r} is no number of tasks; give one from 1 on"))))
 
 (defn address [text]
   (try

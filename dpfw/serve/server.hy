@@ -9,16 +9,22 @@
   dpfw.serve.session [Session])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv log (logging.getLogger __name__))
+(setv
+  log (logging.getLogger __name__)
+  LOOK-EVERY 0.1)  ; seconds, of one that drains, whether all its masters have gone
 
 
 (defclass Server []
   "A slave: the node, and what evaluates the remotes of all its masters."
 
-  (defn __init__ [self evaluator #** about]
-    "``about`` is what it says of itself, as `own-about` has it."
+  (defn __init__ [self evaluator [tasks None] #** about]
+    "It drains after so many ``tasks``, if that is not None. ``about`` is what it says
+    of itself, as `own-about` has it."
     (setv
       self.evaluator evaluator
+      self.tasks tasks     ; that it has still to begin, before it drains
+      self.draining False
+      self.sessions (set)
       self.node (Node "slave" self.joined #** about)
       self.free True       ; is the thread of `serve-in-turn`, for a master?
       self.next-connection (SimpleQueue))
@@ -50,18 +56,58 @@
 
   (defn serve [self connection [when-gone None]]
     "Serve a master until its connection ends; returns the `Session` with it."
-    (setv session (Session connection self.evaluator self.node.reactor when-gone))
+    (setv session (Session connection self.evaluator self.node.reactor when-gone self.count-task))
+    (with [_ self.node.lock]
+      (.add self.sessions session)
+      (setv draining self.draining))
     (try
+      (when draining
+        (.leave session))
       (.serve session)
       (finally
-        (.retire self.node connection)))
+        (.retire self.node connection)
+        (with [_ self.node.lock]
+          (.discard self.sessions session))))
     session)
+
+  (defn count-task [self]
+    "A task begins."
+    (unless (is self.tasks None)
+      (with [_ self.node.lock]
+        (-= self.tasks 1)
+        (setv last (= self.tasks 0)))
+      (when last
+        (.drain self))))
+
+  (defn drain [self]
+    "Let in no more masters, ask those that are here for no more tasks, and have the
+    serving end when they have gone. Does not wait; idempotent."
+    (with [_ self.node.lock]
+      (when self.draining
+        (return))
+      (setv self.draining True
+            sessions (list self.sessions)
+            addresses (list self.node.listeners)))
+    (for [address addresses]
+      (.unlisten self.node address))
+    (for [session sessions]
+      (.leave session))
+    (.end-when-left self))
+
+  (defn end-when-left [self]
+    ; A master that has shaken hands, or is about to, may have given a task already.
+    (if self.node.connections
+      (.call-after self.node.reactor LOOK-EVERY self.end-when-left)
+      (do
+        (.set self.node.closed)
+        (.put self.next-connection None))))
 
   (defn dial [self host port]
     (get (.dial self.node host port) 0))
 
   (defn serve-dialled [self host port]
-    "Dial a master and serve it, for ever. Raises what dialling again does not cure:
+    "Dial a master and serve it, for ever, or until the master has drained this slave, or
+    it has drained by itself. Raises what dialling again does not cure:
     that the host does not resolve, unless it has done so before, `CookieError`, and
     `Refused`."
     (setv redialler (Redialler
@@ -70,5 +116,7 @@
           redialler.final #(CookieError Refused))
     (while connection
       (setv session (.serve self connection))
+      (when (or session.dismissed self.draining)
+        (return))
       (log.warning "%s" session.error)
       (setv connection (.dial-again redialler session.answered)))))

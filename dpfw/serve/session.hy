@@ -20,7 +20,7 @@ late, for one before it, and skipped; all else ends the session."
   dpfw.data.codec [encode size-of]
   dpfw.errors [Interrupted]
   dpfw.net.addresses [HANG-UP]
-  dpfw.net.frames [LIMIT-ADVICE]
+  dpfw.net.frames [LIMIT-ADVICE framed]
   dpfw.net.interrupt [Guard handling]
   dpfw.net.wire [ConnectionEnded]
   dpfw.serve.exits [die end-fork]
@@ -36,32 +36,39 @@ late, for one before it, and skipped; all else ends the session."
   LOOK-EVERY 0.2        ; seconds between two looks for them, and at least
   REST 4                ; times as long as a look takes: at 300,000 short frames, most of a second
   LOOKS-WHEN-IDLE 25    ; looks after the last task, then none
-  INSIST-EVERY 1)       ; seconds between interrupts when the master is gone
+  INSIST-EVERY 1        ; seconds between interrupts when the master is gone
+  PATIENCE 5)           ; seconds, at least, without a task until one that leaves hangs up
 
 
 (defclass Session []
   "Serves one master on one connection, in the thread that calls `serve`.
-  ``when-gone`` is called in the reactor's thread when the master is."
+  ``when-gone`` is called in the reactor's thread when the master is, ``began`` when
+  a task begins."
 
-  (defn __init__ [self connection evaluator reactor [when-gone None]]
+  (defn __init__ [self connection evaluator reactor [when-gone None] [began None]]
     (setv
       self.connection connection
       self.evaluator evaluator
       self.reactor reactor
       self.when-gone when-gone
+      self.began began
       self.guard (Guard)
       self.shield (Shield self.guard)
       self.bell (Bell connection)
       self.number 0          ; of the last task
       self.values None       ; the payload of the next one's `values`
       self.inlet None        ; of the last task
-      self.busy False
+      self.busy False        ; does its remote run?
+      self.working False     ; or is its answer still to be sent?
       self.answered False    ; has a remote returned?
+      self.leaving False     ; has the master been asked for no more tasks?
+      self.dismissed False   ; has it said that there are none?
       self.error None        ; what ended the session
       self.master-gone False
       self.stop None         ; what ends the process, when a signal said so
       self.looking False     ; does a timer of the reactor call `look`?
       self.idle-looks 0
+      self.called False      ; has the last remote's text given a procedure?
       self.process (os.getpid)))
 
   (defn serve [self]
@@ -93,14 +100,19 @@ late, for one before it, and skipped; all else ends the session."
           (.check-agreed self.connection self.values))
       (= kind "kill")
         (die)
+      (and (= kind "leave") (= number length 0)) (do
+        (setv self.dismissed True)
+        (raise (ConnectionEnded f"{self.connection.peer} has drained this slave")))
       True
         (pass-over self.connection kind number length self.number)))
 
   (defn heed-last-words [self]
     "An order to end holds also when it came with the end of the connection."
     (try
-      (when (.look-ahead self.connection #{"kill"} LOOK-AHEAD)
-        (die))
+      (for [[kind _] (.look-ahead self.connection #{"kill" "leave"} LOOK-AHEAD)]
+        (if (= kind "kill")
+          (die)
+          (setv self.dismissed True)))
       (except [OSError])))
 
   (defn run-task [self number payload]
@@ -108,7 +120,10 @@ late, for one before it, and skipped; all else ends the session."
           self.values None
           self.number number
           self.inlet (SlaveInlet self.connection number self.shield self.bell)
-          self.busy True)
+          self.working True)
+    (when self.began
+      (self.began))
+    (setv self.busy True)
     (.keep-looking self)
     (try
       (setv [kind answer] (.outcome self payload values))
@@ -118,7 +133,10 @@ late, for one before it, and skipped; all else ends the session."
       (self.stop))
     (.send-buffers self.connection kind number answer)
     (when (= kind "end")
-      (setv self.answered True)))
+      (setv self.answered True))
+    (setv self.working False)
+    (when (and self.leaving (not (.told self)))
+      (raise (ConnectionEnded "this slave leaves"))))
 
   (defn outcome [self payload values]
     "Evaluate a remote and call it; returns the kind and the payload of the
@@ -134,15 +152,17 @@ late, for one before it, and skipped; all else ends the session."
           (end-fork e))
         (when self.stop
           (self.stop))  ; raises what ends the process
-        #("error" [(describe e self.connection.limit)]))
+        #("error" [(describe e self.connection.limit :of-text (not self.called))]))
       (finally
         (close-quietly i o))))
 
   (defn perform [self payload values i o]
+    (setv self.called False)
     (when self.master-gone
       (raise (Interrupted)))
     (setv procedure (.procedure self.evaluator
                       (str payload "utf-8") (if values (values-of values) []))
+          self.called True
           result (procedure i o))
     (unless (= (os.getpid) self.process)
       (end-fork))
@@ -165,8 +185,37 @@ late, for one before it, and skipped; all else ends the session."
 
   (defn noting [self handler]
     (fn [#* arguments]
-      (setv self.stop (fn [] (handler #* arguments)))
-      (self.stop)))
+      (try
+        (handler #* arguments)
+        (except [e BaseException]
+          (setv error e  ; which stays bound
+                self.stop (fn [] (raise error)))
+          (raise)))))
+
+  ;; Leaving
+
+  (defn leave [self]
+    "Ask the master for no more tasks, once; in any thread. It hangs up when it has none
+    for us any more. One that cannot be asked is hung up on between two tasks."
+    (setv self.leaving True)
+    (if (.told self)
+      (do
+        (try
+          (.post self.connection [(framed "leave" 0 b"")])
+          (except [OSError]))  ; it has gone
+        (.part-later self self.number))
+      (unless self.working
+        (.abort self.connection))))
+
+  (defn told [self]
+    "Can the master be told that this slave leaves?"
+    (.get self.connection.about "leave"))
+
+  (defn part-later [self number]
+    (.call-after self.reactor PATIENCE (fn []
+      (if (or self.working (!= number self.number))
+        (.part-later self self.number)
+        (.abort self.connection)))))
 
   ;; In the reactor's thread
 

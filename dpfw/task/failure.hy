@@ -9,6 +9,7 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     args        tuple         its arguments, where they can be written
     traceback   str           as Python prints it, source lines included
     exceptions  list          of an exception group: the same of each member
+    of-text     True          if the remote's text gave no procedure; else it is not there
 
 What is there to be read, and may be printed, a master's error has with its control
 characters escaped: on a terminal they would act. The arguments are data, and stay.
@@ -50,12 +51,13 @@ range of a billion is short as text, and somebody would make a list of it."
 
 ;; On the slave
 
-(defn describe [error limit]
-  "The payload that tells of this exception, as bytes, ``limit`` at most. Never
-  raises an `Exception`, whatever the exception is made of."
+(defn describe [error limit * [of-text False]]
+  "The payload that tells of this exception, as bytes, ``limit`` at most; ``of-text``
+  says whether the remote's text gave no procedure. Never raises an `Exception`,
+  whatever the exception is made of."
   (for [told [description outline]]
     (try
-      (setv payload (.encode (write-datum (told error))))
+      (setv payload (.encode (write-datum (| (told error) (if of-text {"of-text" True} {})))))
       (when (<= (len payload) limit)
         (return payload))
       (except [Exception])))
@@ -185,12 +187,17 @@ range of a billion is short as text, and somebody would make a list of it."
 
 ;; On the master
 
-(defn remote-error [payload where]
+(defn remote-error [payload where [differences ""]]
   "The `RemoteError` that this payload of an error frame tells of; ``where``
-  names the slave. Raises `ValueError` or `SyntaxError` if it tells of none."
+  names the slave, and ``differences`` tells how its versions differ from the master's,
+  which an error of the remote's text says. Raises `ValueError` or `SyntaxError` if it
+  tells of none."
   (setv told (read-datum (.decode payload)))
   (check told)
-  (rebuilt told where))
+  (setv error (rebuilt told where))
+  (when (and differences (is (.get told "of-text") True))
+    (+= error.message f" ({differences})"))
+  error)
 
 (defn check [told]
   "Raise `ValueError` if this is no description of an exception."

@@ -82,7 +82,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
     "Can this be done now?"
     (cond
       (= deed "cancel") (and (in n w.jobs) (is (. (get w.jobs n) ended) None))
-      (= deed "kill") (and (. (get w.processes n) slave) (not w.closed))
+      (in deed ["kill" "drain"]) (and (. (get w.processes n) slave) (not w.closed))
       (= deed "call-off") (any (gfor  task w.made  (and (is task.ended None)
                                                         (is-not task.preparation None))))
       True True)))
@@ -132,7 +132,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
     (setv self.address address))
 
   (defn offer-more [self w must may]
-    (when (and (not self.passing) (. (get w.servers self.address) alive))
+    (when (and (not self.passing) (.answers (get w.servers self.address)))
       (.append must #("dial" self None)))))
 
 
@@ -207,6 +207,9 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.labels labels
       self.alive True
       self.doomed False      ; was it killed?
+      self.leaving False     ; has it asked for no more tasks?
+      self.let-go False      ; has a master said that it may end?
+      self.drained False     ; is it given no more tasks but those that wait for it?
       self.links []          ; that it believes to have
       self.serial 0          ; links that it has had,
       self.losses 0          ; and reasons to lose them
@@ -218,13 +221,20 @@ itself, and in which way. Some of these must come sooner or later, and some may.
   (defn __str__ [self]
     self.name)
 
+  (defn answers [self]
+    "Does it, if somebody dials it?"
+    (and self.alive (not self.leaving)))
+
   (defn offer [self w must may]
     (unless self.alive
       (when (and w.restart self.address (is (get w.servers self.address) self))
         (.append may #("restart" self None)))
       (return))
-    (unless (or self.links self.address w.closed)
-      (.append must #("knock" self None)))
+    (cond
+      self.links (when (and w.leave (not self.leaving)) (.append may #("say leave" self None)))
+      ; It ends by itself.
+      (or self.leaving (and self.let-go (not self.address))) (.append must #("die" self "quietly"))
+      (not (or self.address w.closed)) (.append must #("knock" self None)))
     (cond
       self.doomed
         (.append must #("die" self None))
@@ -237,6 +247,10 @@ itself, and in which way. Some of these must come sooner or later, and some may.
         (.append may #("cut" self None)))
       (when w.babble
         (.append may #("babble" self None))))))
+
+
+(defn drained? [session]
+  (or session.drained (in session.state ["leaving" "lost"])))
 
 
 (defclass Job [Task]
@@ -252,6 +266,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.name name
       self.spare self.retries           ; as they were given,
       self.own slave                    ; and so this
+      self.late (and slave (drained? slave.session))  ; is it made for one that takes none any more?
       self.endless (get spec "endless")
       self.big (get spec "big")
       self.fails (get spec "fails")

@@ -5,6 +5,7 @@ Those with a number are of the first version of dpfw, as they would be in this o
 (import
   dpfw.dispatch.dispatcher [Dispatcher closed-error]
   dpfw.dispatch.states [SESSION TASK advance]
+  dpfw.dispatch.task [lost-before]
   dpfw.errors [WireError]
   tests.simulation.world [World])
 (eval-when-compile (require hyrule.control [unless]))
@@ -351,3 +352,52 @@ Those with a number are of the first version of dpfw, as they would be in this o
 
 (defdefect "who waits for a label that none has is not told"
   (defn worry-about-labels [self todo]))
+
+
+;; Draining
+
+(defdefect "a slave that is drained is given tasks of all"
+  (defn next [self session todo]
+    (setv [drained session.drained] [session.drained False])
+    (.next (super) session todo)
+    (setv session.drained drained)))
+
+(defdefect "a slave that is drained is hung up on at once"
+  (defn drained [self session]
+    (setv todo []
+          session.drained True)
+    (unless (= session.state "lost")
+      (.part-with self session todo))
+    todo))
+
+(defdefect "an idle slave that is drained stays"
+  (defn drained [self session]
+    (when (!= session.state "idle")
+      (return (.drained (super) session)))
+    (setv session.drained True)
+    (.pop self.idle session)
+    []))
+
+(defdefect "what waits for a slave that is drained is lost"
+  (defn drained [self session]
+    (setv todo (.drained (super) session))
+    (for [task (list session.slave.line)]
+      (.discard session.slave.line task)
+      (.finish self task "lost" #("error" (lost-before session.slave task)) todo))
+    todo))
+
+(defdefect "a slave that is drained is prepared for tasks that it does not get"
+  (defn part-with [self session todo]
+    (if (= session.state "preparing")
+      (advance session SESSION "prepared")
+      (.part-with (super) session todo))))
+
+(defdefect "a slave that was drained is let in again"
+  (defn joined [self id #* arguments]
+    (setv (. (.slave self.registry id self.master) let-go) False)
+    (.joined (super) id #* arguments)))
+
+(defdefect "a slave that leaves by itself is not dialled again"
+  (defn drained [self session]
+    (setv session.dialled None)
+    (.drained (super) session)))

@@ -30,7 +30,7 @@ order in which a close hangs up: who of those that are here came first.)"
     (len d.registry.preparations) (frozenset w.called-off) (frozenset w.enlisted)
     (frozenset d.told-labels)
     (is d.patience None) d.watchers d.closed w.closed w.reminders
-    w.die w.cut w.restart w.flop w.babble w.remind)))
+    w.die w.cut w.restart w.flop w.babble w.remind w.leave w.faults)))
 
 (defn label [w]
   (for [[n process] (enumerate (sorted w.processes :key (fn [p] (doing w p))))]
@@ -39,13 +39,13 @@ order in which a close hangs up: who of those that are here came first.)"
 (defn doing [w process]
   "What tells a process from those that are like it, as a number."
   (hash #(
-    process.alive
+    process.alive process.leaving process.let-go
     (tuple (gfor
       link w.links
       :if (is link.process process)
       #(link.ended link.watched link.interrupted (some-task link.running)
         (len link.up) (len link.queue)
-        (when link.session #(link.session.state (when link.session.task link.session.task.state)
+        (when link.session #(link.session.state link.session.drained (when link.session.task link.session.task.state)
                              (in link.session w.dispatcher.idle)))))))))
 
 
@@ -55,7 +55,7 @@ order in which a close hangs up: who of those that are here came first.)"
   (setv state task.state)
   (if (= state "ended")
     task.name
-    #(task.name state task.retries (bool task.given) task.wholes task.begun task.playing
+    #(task.name state task.late task.retries (bool task.given) task.wholes task.begun task.playing
       (is task.ended None) (session task.session)
       (when task.session (- task.session.number task.number)))))
 
@@ -77,9 +77,9 @@ order in which a close hangs up: who of those that are here came first.)"
   #(now.state
     (frozenset s.prepared)
     (if (= now.state "lost")
-      #(s.body.label (open-task now.task))
+      #(s.body.label s.let-go (open-task now.task))
       #((session now) (some-task now.task) (tuple now.unprepared)
-        (and now.dialled now.useful) (tuple (gfor  task s.line  task.name))))))
+        now.dialled (and now.dialled now.useful) now.drained s.let-go (tuple (gfor  task s.line  task.name))))))
 
 (defn open-task [task]
   (when (and task task.promise (is task.ended None))
@@ -101,7 +101,7 @@ order in which a close hangs up: who of those that are here came first.)"
       #(verb (session (get rest 0)) (get rest 2 0))
     (| "join" "enlist")
       #(verb (link (get rest 0)))
-    (| "listen" "heard" "hang-up")
+    (| "listen" "heard" "hang-up" "farewell")
       #(verb (session (get rest 0)))
     _
       verb))
@@ -131,12 +131,12 @@ order in which a close hangs up: who of those that are here came first.)"
   #("dialler" dialler.address dialler.passing (queue dialler)))
 
 (defn a-process [w process]
-  #(process.label process.alive process.doomed (and w.bound process.losses) process.first
+  #(process.label process.alive process.doomed process.leaving process.let-go process.drained (and w.bound process.losses) process.first
     (frozenset process.tried) (frozenset process.prepared) (tuple (map link process.links))))
 
 (defn a-link [w l]
   #((link l) l.closed l.ended l.noticed l.dialled l.watched (bool l.player)
-    (tuple (gfor  [way number task] l.up  #(way (- l.number number) (some-task task))))
+    (tuple (gfor  [way number task] l.up  #(way (when task (- l.number number)) (some-task task))))
     (when l.outbox (some-task (get l.outbox 2)))
     (if l.session (- l.session.number l.number) 0)
     (some-task l.running) l.interrupted (queue l)))

@@ -118,6 +118,11 @@ The events of the dispatcher come from here, as they come from `Network` else, a
       (.remove w.timers task.timer))
     (setv task.timer None)))
 
+(defn say-farewell [w thread session]
+  (setv link session.connection)
+  (unless (or link.ended link.closed)
+    (setv link.process.let-go True)))
+
 (defn hang-up [w thread session]
   (setv link session.connection)
   (unless link.closed
@@ -160,7 +165,8 @@ The events of the dispatcher come from here, as they come from `Network` else, a
   (setv process link.process
         [slave todo] (.joined w.dispatcher process.id link link.dialled)
         session (when slave slave.session))
-  (when (and slave link.dialled)
+  (when (and slave link.dialled
+             (or (is slave.session.connection link) (not slave.session.drained)))
     (.add w.enlisted link.dialled))
   (when (and session (is session.connection link))
     (unless process.slave
@@ -168,6 +174,9 @@ The events of the dispatcher come from here, as they come from `Network` else, a
             slave.body process
             slave.address process)
       (.append w.slaves slave))
+    (if link.dialled
+      (setv process.drained False)
+      (hold (not process.drained) process "was drained, and is let in again"))
     (setv link.session session
           process.first (len w.dispatcher.registry.preparations))
     (for [other w.links]
@@ -185,6 +194,7 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 (setv
   ACTIONS {
     "listen" listen  "cancel" send-cancel  "play" play  "end" end  "hang-up" hang-up
+    "farewell" say-farewell
     "dial" dial-again  "gone" tell-user  "warn" tell-user  "remind" remind-later
     "changed" tell-watchers
     "join" join  "enlist" enlist  "leave" leave
@@ -226,8 +236,9 @@ The events of the dispatcher come from here, as they come from `Network` else, a
   (open-link w (get w.servers dialler.address) dialler.address dialler))
 
 (defn die [w process way]
-  (unless process.doomed
-    (-= w.die 1))
+  (unless (or process.doomed (= way "quietly"))
+    (-= w.die 1)
+    (setv w.faults True))
   (setv process.alive False)
   (for [link (list process.links)]
     (end-link link way)))
@@ -235,8 +246,16 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 (defn cut-off [w process _]
   "Its connections break, and it knows."
   (-= w.cut 1)
+  (setv w.faults True)
   (for [link (list process.links)]
     (end-link link)))
+
+(defn say-leave [w process _]
+  "It asks for no more tasks."
+  (-= w.leave 1)
+  (setv process.leaving True)
+  (for [link process.links]
+    (.append link.up #("leave" 0 None))))
 
 (defn restart [w process _]
   (-= w.restart 1)
@@ -248,6 +267,7 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 (defn babble [w process _]
   "It answers what nobody asked."
   (-= w.babble 1)
+  (setv w.faults True)
   (setv link (get process.links -1))
   (+= process.losses 1)
   (.append link.up #("babble" (+ link.number (if link.running 1 0)) link.running)))
@@ -259,6 +279,7 @@ The events of the dispatcher come from here, as they come from `Network` else, a
   (cond
     (= way "flop") (do
       (-= w.flop 1)
+      (setv w.faults True)
       (+= link.process.losses 1))  ; if it has just joined, we shall hang up
     (and (= way "end") (is-not n None))
       (.add link.process.prepared n))
@@ -280,11 +301,14 @@ The events of the dispatcher come from here, as they come from `Network` else, a
   (setv [kind number task] (.pop link.up 0)
         session link.session
         own session.task)
-  (if (and own (not own.reader))
-    (do
+  (cond
+    (= kind "leave")
+      (heed w link (.drained w.dispatcher session))
+    (and own (not own.reader)) (do
       (hold (= kind "babble") "the leader receives what is for the local procedure of" own)
       (heed w link (.hung-up w.dispatcher session ENDED)))
-    (heed w link (.answered w.dispatcher session number (outcome-of kind task)))))
+    True
+      (heed w link (.answered w.dispatcher session number (outcome-of kind task)))))
 
 (defn outcome-of [kind task]
   (if (= kind "end")
@@ -299,10 +323,12 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 ;; Local procedures
 
 (defn hear [w player _]
-  "The remote has ended, so the procedure does."
+  "The remote has ended, so the procedure does; or its slave says that it leaves."
   (setv session player.session
-        [kind number task] (.pop session.connection.up 0)
-        player.passing True)
+        [kind number task] (.pop session.connection.up 0))
+  (when (= kind "leave")
+    (return (heed w player (.drained w.dispatcher session))))
+  (setv player.passing True)
   (if (= number player.number)
     (do
       (setv session.connection.player None)
@@ -379,12 +405,21 @@ The events of the dispatcher come from here, as they come from `Network` else, a
   (setv process (get w.processes n)
         session process.slave.session
         process.doomed True
+        w.faults True
         session.connection.dismissed True)
   (heed w user (.dismissed w.dispatcher session)))
 
+(defn drain [w user n]
+  (setv process (get w.processes n)
+        session process.slave.session)
+  (unless (= session.state "lost")
+    (setv process.drained True)
+    (.discard w.enlisted process.address))
+  (heed w user (.let-go w.dispatcher session)))
+
 (defn connect [w user n]
   (setv process (get w.servers f"address {n}"))
-  (when process.alive
+  (when (.answers process)
     (open-link w process process.address user)))
 
 (defn initialise [w user]
@@ -432,11 +467,12 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 
 (setv
   DEEDS {
-    "make" make  "cancel" cancel  "kill" kill  "connect" connect  "initialise" initialise
+    "make" make  "cancel" cancel  "kill" kill  "drain" drain  "connect" connect  "initialise" initialise
     "call-off" call-off  "await-idle" await-idle  "close" close}
   MOVES {
     "perform" perform  "send" send  "flush" flush
     "knock" knock  "dial" dial  "die" die  "cut" cut-off  "restart" restart
+    "say leave" say-leave
     "answer" answer  "babble" babble  "receive" receive  "notice" notice
     "hear" hear  "part" part  "quit" quit  "begin awaiting" begin-awaiting  "go on" go-on
     "expire" expire  "remind" remind

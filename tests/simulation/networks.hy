@@ -31,6 +31,8 @@ large ones, which chance makes and runs."
   (when (< (chance) 0.5) (.append maybe #("close")))
   (when (< (chance) 0.2)
     (+= maybe (* [#("kill" (below (len slaves)))] (+ 1 (below 2)))))
+  (when (< (chance) 0.3)
+    (+= maybe (* [#("drain" (below (len slaves)))] (+ 1 (below 2)))))
   (when (< (chance) 0.2)
     (setv script (get scripts (below (len scripts))))
     (.insert script (below (+ 1 (len script))) #("initialise"))
@@ -52,7 +54,8 @@ large ones, which chance makes and runs."
    "die" (below 3)  "cut" (below 3)  "restart" (if servers (below 2) 0)
    "flop" (if (< (chance) 0.3) 1 0)
    "babble" (if (< (chance) 0.1) 1 0)
-   "remind" (if (< (chance) 0.1) 1 0)})
+   "remind" (if (< (chance) 0.1) 1 0)
+   "leave" (if (< (chance) 0.3) 1 0)})
 
 (defn task [chance below slaves]
   {"retries" (if (< (chance) 0.4) (+ 1 (below 2)) 0)
@@ -158,6 +161,26 @@ large ones, which chance makes and runs."
       (small TWO [AGAIN {"bound" 0} {}] #("kill" 0) CLOSE)
     "a killed slave that prepares"
       (small TWO [{}] #("kill" 0) :first 1 :joined False)
+    "a slave that is drained"
+      (small TWO [AGAIN {"bound" 0} {}] #("drain" 0) CLOSE)
+    "a slave that is drained, and its local procedures"
+      (small ONE [{"local" True "quits" True} {"local" True "bound" 0} {}] #("drain" 0) :restart 1)
+    "a slave that is drained, and dies"
+      (small TWO [AGAIN {"bound" 0}] #("drain" 0) #("cancel" 1) :die 1)
+    "a slave that is drained twice, and killed"
+      (small TWO [{} {"bound" 0}] #("drain" 0) #("drain" 0) #("kill" 0))
+    "a slave that is drained, and dials again"
+      (small ONE [AGAIN {"bound" 0}] #("drain" 0) :cut 1)
+    "a server that is drained, and dialled again"
+      (small ["serves" "dials"] [AGAIN {"bound" 0}] #("drain" 0) :users [[#("make" 0) #("make" 1)] [#("connect" 0)]] :cut 1)
+    "a slave that prepares, and is drained"
+      (small TWO [{} {"bound" 0}] #("drain" 0) #("initialise") :joined False :first 1)
+    "a slave that leaves"
+      (small TWO [{} {"bound" 0} {}] CLOSE :leave 1)
+    "a slave that leaves, and what is drained, too"
+      (small TWO [{"big" True} {"local" True} {}] #("drain" 1) :leave 1)
+    "a server that leaves, and begins anew"
+      (small ["serves"] [{"local" True} {}] :leave 1 :restart 1)
     "a slave that answers what nobody asked"
       (small TWO [AGAIN {"local" True} {}] CLOSE :babble 1)
     "who waits for an idle slave"

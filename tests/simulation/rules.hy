@@ -30,6 +30,9 @@ is when nothing is left that must happen."
     (hold (= session.state "preparing") slave "is" session.state "and is to run what comes first")
     (hold (= session.state "busy") task "is given to" slave "which is" session.state))
   (hold (not session.connection.dismissed) task "is given to" slave "which is to be killed")
+  (hold (or (not session.drained) (is-not task.preparation None) task.own)
+    task "is given to" slave "which is drained")
+  (hold (not (and task.promise task.late)) task "is given to" slave "which was drained before")
   (when task.promise
     (if task.own
       (hold (is task.own slave) task "is for" task.own "and given to" slave)
@@ -63,11 +66,14 @@ is when nothing is left that must happen."
       (hold (is what task) task "gets the answer of" what)
     (= how "cancelled")
       (hold task.cancelled task "is cancelled by nobody")
-    (isinstance what SlaveLost)
+    (and (isinstance what SlaveLost) task.late)
+      None
+    (isinstance what SlaveLost) (do
+      (hold w.faults task "is lost, and nothing has failed")
       (if task.own
         (hold task.own.body.losses task "is lost, and" task.own "never was")
         (hold (> task.wholes task.spare) task "is lost, and was with a slave" task.wholes
-          "times, and may be so" (+ 1 task.spare)))
+          "times, and may be so" (+ 1 task.spare))))
     (isinstance what MasterClosed)
       (hold w.closed task "ends as after a close, and there was none")
     True (do
@@ -91,7 +97,14 @@ is when nothing is left that must happen."
 (defn said-dial [w action]
   (hold (not w.closed) "a slave is dialled after the close"))
 
-(setv SAID {"send" said-send  "end" said-end  "play" said-play  "dial" said-dial})
+(defn said-farewell [w action]
+  (setv [_ session] action
+        slave session.slave)
+  (hold (not session.task) slave "is bid farewell, and runs" session.task)
+  (hold (or slave.body.leaving slave.body.drained) slave "is bid farewell, and nobody asked for that"))
+
+(setv SAID {"send" said-send  "end" said-end  "play" said-play  "dial" said-dial
+            "farewell" said-farewell})
 
 
 ;; What a slave begins
@@ -132,6 +145,7 @@ is when nothing is left that must happen."
   (for [slave (.values connected)]
     (setv session slave.session
           state session.state)
+    (hold (not (and session.drained (= state "idle"))) slave "is drained, idle, and here")
     (cond
       (= state "busy") (hold session.task slave "is busy with nothing")
       (= state "idle") (hold (in session idle) slave "is idle, and nobody knows")
@@ -153,7 +167,7 @@ is when nothing is left that must happen."
   (for [link w.links]
     (rested-link w link))
   (for [slave (.values d.registry.connected)]
-    (hold (in slave.state ["idle" "busy"]) slave "is so for ever"))
+    (hold (in slave.session.state ["idle" "busy"]) slave "is so for ever"))
   (for [task [#* d.adrift #* d.waiting]]
     (hold (blocked w task) task "is adrift, or said to wait, for ever"))
   (when d.line
@@ -173,7 +187,7 @@ is when nothing is left that must happen."
   (cond
     (= task.state "waiting")
       (if task.own
-        (hold (and (in task task.own.line) (= task.own.state "busy")) task "waits for" task.own)
+        (hold (and (in task task.own.line) (= task.own.session.state "busy")) task "waits for" task.own)
         (hold (in task w.dispatcher.line) task "waits, and not in line"))
     (= task.state "running")
       (hold (or (blocked w task) (running? task)) task "is said to run, and does not")

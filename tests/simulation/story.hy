@@ -50,7 +50,7 @@
 (defn act-text [w user _]
   (setv [deed #* numbers] (get user.script 0))
   (.join " " [user.name "does:" deed #* (gfor  n numbers
-    (if (in deed ["kill" "connect"]) f"s{n}" (get NAMES n)))]))
+    (if (in deed ["kill" "drain" "connect"]) f"s{n}" (get NAMES n)))]))
 
 (setv MOVES {
   "perform" (fn [w thread _] f"{thread}: {(action-text (get thread.queue 0))}")
@@ -58,8 +58,9 @@
   "flush" (fn [w link _] f"{link} {(if link.ended "cannot take" "takes")} the rest of {(get link.outbox 2)}")
   "knock" "{} dials"
   "dial" "{} has a connection"
-  "die" (fn [w process way] (+ f"{process} dies" (if way ", and what it has said is lost" "")))
+  "die" (fn [w process way] (+ f"{process} dies" (if (= way "reset") ", and what it has said is lost" "")))
   "cut" "{} loses its connection"
+  "say leave" "{} asks for no more tasks"
   "restart" "another process begins where {} was"
   "answer" (fn [w link way] f"{link.process} ends {link.running} ({way})")
   "babble" "{} answers what nobody asked"
@@ -171,7 +172,7 @@
       (setv users (list (get plan "users"))
             (get users n) (+ (cut script m) (cut script (+ m 1) None)))
       (yield (| plan {"users" users}))))
-  (for [key ["die" "cut" "restart" "flop" "babble" "remind" "first"]]
+  (for [key ["die" "cut" "restart" "flop" "babble" "remind" "leave" "first"]]
     (when (get plan key)
       (yield (| plan {key (- (get plan key) 1)}))))
   (unless (get plan "joined")

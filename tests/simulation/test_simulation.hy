@@ -43,7 +43,11 @@ defect one puts in. ``make simulate`` runs far more."
     "one that serves and one that dials"
     "a task for one slave"
     "a task that is cancelled, and the next"
-    "a slave that is killed"])
+    "a slave that is killed"
+    "a slave that is drained"
+    "a slave that is drained, and dials again"
+    "a slave that leaves"
+    "a server that leaves, and begins anew"])
 
 (defn run [seed [world World]]
   (setv random (Random seed))

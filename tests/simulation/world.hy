@@ -39,8 +39,9 @@ reader of its own, so more orders are possible than today."
     "first" 0         ; remotes that were given to on-connect before any slave came
     "joined" True     ; have the slaves joined before anything else happens?
     ; How often may a process die, a connection break, a server begin anew, a
-    ; preparation fail, a slave answer what nobody asked, a reminder come?
-    "die" 0  "cut" 0  "restart" 0  "flop" 0  "babble" 0  "remind" 0})
+    ; preparation fail, a slave answer what nobody asked, a reminder come, a slave
+    ; ask for no more tasks?
+    "die" 0  "cut" 0  "restart" 0  "flop" 0  "babble" 0  "remind" 0  "leave" 0})
 
 
 (defclass World []
@@ -72,12 +73,13 @@ reader of its own, so more orders are possible than today."
         (not (get plan "labels"))
         (= (get plan "slaves") (* ["dials"] (len (get plan "slaves"))))
         (not (any (gfor  deed (sum (get plan "users") (get plan "maybe"))
-                    (in (get deed 0) ["kill" "initialise"])))))
+                    (in (get deed 0) ["kill" "drain" "initialise"])))))
       self.jobs {}          ; number in the plan -> task
       self.made []          ; tasks, as they were made
       self.called-off (set) ; preparations that a user has cancelled on some slave
       self.timers []        ; task, session
       self.reminders 0      ; that are to come
+      self.faults False     ; has anything failed by which a task can be lost?
 
       self.slaves []        ; that have joined
       self.enlisted (set)   ; addresses that were dialled, and where one joined
@@ -90,7 +92,7 @@ reader of its own, so more orders are possible than today."
         (Process f"s{n}" (when (= kind "serves") f"address {n}") (.get (get plan "labels") (str n) #())))
       self.servers (dfor  p self.processes  :if p.address  p.address p)
       self.agents (list self.processes))  ; all of these
-    (for [name ["die" "cut" "restart" "flop" "babble" "remind"]]
+    (for [name ["die" "cut" "restart" "flop" "babble" "remind" "leave"]]
       (setattr self name (get plan name)))
     (.opened self.dispatcher (.count (get plan "slaves") "dials"))
     (for [n (range (get plan "first"))]

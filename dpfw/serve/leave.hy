@@ -1,0 +1,82 @@
+"When a slave's process leaves by itself: at a SIGTERM, and at the end of its lifetime.
+
+It drains: what runs ends, its masters give it nothing more and hang up, and it ends,
+with status 0. A second SIGTERM ends it at once."
+
+(import
+  logging
+  os
+  random [uniform]
+  re
+  select
+  signal
+  socket)
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  log (logging.getLogger __name__)
+  DURATION (re.compile r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])")
+  UNITS {"s" 1  "m" 60  "h" 3600  "d" 86,400}
+  SHORTEST 0.9)  ; of a lifetime: those that were started together leave one by one
+
+
+(defn seconds-of [text]
+  "The seconds in a duration. Raises `ValueError`. ::
+
+    (seconds-of \"1.5h\")  ; => 5400.0"
+  (setv found (DURATION.fullmatch text)
+        seconds (if found (* (float (.group found 1)) (get UNITS (.group found 2))) 0))
+  (unless seconds
+    (raise (ValueError f"{text !r} is no duration; give a number and s, m, h or d, such as 90s or 2h")))
+  seconds)
+
+(defn end-process [#* _]
+  "A handler of SIGTERM. Closing has bounds of its own; another signal must not
+  break it off."
+  (signal.signal signal.SIGTERM signal.SIG-IGN)
+  (raise (SystemExit 0)))
+
+
+(defclass Leaving []
+  "Within it, SIGTERM has a `Server` drain, and so has the end of ``lifetime``, in
+  seconds, if that is not None. In the main thread; ``dials`` says whether that dials
+  masters, and may wait for one to answer."
+
+  (defn __init__ [self server lifetime dials]
+    (setv
+      self.server server
+      self.lifetime lifetime
+      self.dials dials
+      self.asked False
+      self.process (os.getpid)
+      [self.ear self.mouth] (socket.socketpair)))
+
+  (defn __enter__ [self]
+    (setv reactor self.server.node.reactor)
+    (.watch reactor self.ear select.POLLIN self.hear)
+    (signal.signal signal.SIGTERM self.heed)
+    (when self.lifetime
+      (.call-after reactor (* self.lifetime (uniform SHORTEST 1)) self.server.drain)))
+
+  (defn __exit__ [self #* _]
+    (signal.signal signal.SIGTERM signal.SIG-IGN)
+    (.unwatch self.server.node.reactor self.ear)
+    (.close self.ear)
+    (.close self.mouth))
+
+  (defn heed [self #* _]
+    "The handler of SIGTERM. It may have broken in anywhere, so it takes no lock."
+    (if (or self.asked
+            (!= (os.getpid) self.process)  ; a child that a remote forked
+            (and self.dials (not self.server.node.connections)))
+      (end-process)
+      (do
+        (setv self.asked True)
+        (.send self.mouth b"!"))))
+
+  (defn hear [self]
+    (setv server self.server)
+    (.unwatch server.node.reactor self.ear)
+    (when (any (gfor  session (list server.sessions)  session.working))
+      (.say server.node log.warning "SIGTERM: this slave ends when what runs has ended; another one ends it now"))
+    (.drain server)))
