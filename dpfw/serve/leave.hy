@@ -77,6 +77,6 @@ with status 0. A second SIGTERM ends it at once."
   (defn hear [self]
     (setv server self.server)
     (.unwatch server.node.reactor self.ear)
-    (when (any (gfor  session (list server.sessions)  session.working))
+    (when (any (gfor  session (list server.sessions)  session.busy))
       (.say server.node log.warning "SIGTERM: this slave ends when what runs has ended; another one ends it now"))
     (.drain server)))
