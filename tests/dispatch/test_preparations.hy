@@ -1,6 +1,7 @@
 "What every slave runs first: in order, each once, and of those with a key the last."
 
 (import
+  types [SimpleNamespace]
   pytest
   dpfw.dispatch.dispatcher [Dispatcher]
   dpfw.dispatch.readers [ResultReader]
@@ -21,7 +22,7 @@
     (.heed self todo))
 
   (defn join [self]
-    (setv [self.slave todo] (.joined self.dispatcher "id" None))
+    (setv [self.slave todo] (.joined self.dispatcher "id" (SimpleNamespace :about {})))
     (.heed self todo)
     (.heed self (.heard self.dispatcher self.slave.session)))
 
