@@ -30,7 +30,7 @@
   (try
     (setv sock (when options.stdio (socket-to-master)))
     (with [server (Server evaluator options.tasks #** (about options))
-           _ (Leaving server options.lifetime :dials (bool options.connect))]
+           _ (Leaving server options.lifetime :dials (is options.port None))]
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
