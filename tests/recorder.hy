@@ -167,7 +167,7 @@ recordings are equal and a reader can check the proofs."
     (setv
       running (threading.Event)
       promise (task
-        "(fn [i o]\n  (write \"I run\" o)\n  (.flush o)\n  (try\n    (setv n 0)\n    (while True (+= n 1))\n    (except [KeyboardInterrupt] \"stopped\")))"
+        "(fn [i o]\n  (try\n    (write \"I run\" o)\n    (.flush o)\n    (setv n 0)\n    (while True (+= n 1))\n    (except [KeyboardInterrupt] \"stopped\")))"
         (partial wait-long running)))
     (.wait running WAIT)
     (.cancel promise)
