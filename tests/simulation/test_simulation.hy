@@ -25,7 +25,7 @@ defect one puts in. ``make simulate`` runs far more."
 (require hyrule.control [unless])
 
 (setv
-  SCHEDULES 1000
+  SCHEDULES 3000
   FIRST (if (os.environ.get "CI") 0 (int (time.time)))  ; seed
   MOST 5000  ; schedules in which a defect must be found
   ; Small networks that take a second or two. ``make simulate`` takes all.
