@@ -142,11 +142,7 @@ two steps (``net/interrupt``)."
 
   (defn send-farewell [self session]
     "Tell a slave that it was drained, if it knows of such a thing."
-    (setv connection session.connection)
-    (when (.get connection.about "leave")
-      (try
-        (.post connection [(framed "leave" 0 b"")])
-        (except [OSError]))))  ; it has ended already
+    (.post-leave session.connection))
 
   (defn dial-again [self address of-use]
     (when (not-in address self.redialling)

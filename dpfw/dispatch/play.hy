@@ -11,7 +11,6 @@
   dpfw.data.codec [decode packed?]
   dpfw.data.sexp [write-datum]
   dpfw.dispatch.task [called slave-lost]
-  dpfw.net.about [differences own-about]
   dpfw.errors [DatumSyntaxError SlaveLost UnwritableError WireError]
   dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
@@ -192,7 +191,7 @@
   "The remote's error that the payload of an error frame tells of."
   (try
     (remote-error payload (+ connection.peer (if task.name f", in {(called task)}" ""))
-      (differences (own-about) connection.about "master"))
+      connection.differences)
     (except [e [SyntaxError ValueError TypeError KeyError AttributeError]]
       (raise (WireError
         f"{connection.peer} sent an error that cannot be understood") :from e))))

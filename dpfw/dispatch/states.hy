@@ -82,6 +82,9 @@ Source: the tables of h11's ``_state.py``."
       "closed" "ended"}
     "ended" {}}
 
+  ; The states of a session whose slave has run what it must run first.
+  PREPARED #{"idle" "busy"}
+
   ; The states of a task whose promise has not ended.
   OPEN #{"waiting" "sending" "running"})
 

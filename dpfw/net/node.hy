@@ -125,8 +125,10 @@ hands, and owns every thread and socket that comes of it."
     session)
 
   (defn name-differences [self connection session]
-    "Log, once for each process, that the other end is of another version."
-    (setv text (differences self.about connection.about self.role))
+    "Note it on the connection, and log it once for each process, if the other end is
+    of another version."
+    (setv text (differences self.about connection.about self.role)
+          connection.differences text)
     (unless text
       (return))
     (with [_ self.lock]

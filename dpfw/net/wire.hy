@@ -18,7 +18,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   dpfw.errors [WireError]
   dpfw.net.addresses [hung-up? peer-name]
   dpfw.net.frames [
-    DEFAULT-LIMIT HEADER check-partial-header checked-header frames-ahead header]
+    DEFAULT-LIMIT HEADER check-partial-header checked-header framed frames-ahead header]
   dpfw.net.memory [new-memory])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -45,7 +45,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.limit limit
       self.binding b""    ; the TLS channel binding, empty without TLS
       self.packed False   ; have both ends said that they take packed data?
-      self.about {}       ; what the other end has said of itself
+      self.about {}       ; what the other end has said of itself,
+      self.differences "" ; and how its versions differ from ours
       self.why ""         ; what is known of why it ended
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
@@ -274,6 +275,18 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       (raise (WireError f"{self.peer} sent packed data, which was not agreed upon"))))
 
   ;; Sending
+
+  (defn [property] knows-leave [self]
+    "Has the other end said that it knows the frame ``leave``?"
+    (.get self.about "leave" False))
+
+  (defn post-leave [self]
+    "Say ``leave`` to one that knows it; answers whether it does."
+    (when self.knows-leave
+      (try
+        (.post self [(framed "leave" 0 b"")])
+        (except [OSError])))  ; it has gone already
+    self.knows-leave)
 
   (defn send [self kind number [payload b""]]
     "Send one frame, and wait for as long as that takes. ``payload`` is bytes, or a

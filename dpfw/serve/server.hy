@@ -56,7 +56,8 @@
 
   (defn serve [self connection [when-gone None]]
     "Serve a master until its connection ends; returns the `Session` with it."
-    (setv session (Session connection self.evaluator self.node.reactor when-gone self.count-task))
+    (setv session (Session connection self.evaluator self.node.reactor when-gone
+                    (unless (is self.tasks None) self.count-task)))
     (with [_ self.node.lock]
       (.add self.sessions session)
       (setv draining self.draining))
@@ -72,12 +73,11 @@
 
   (defn count-task [self]
     "A task begins."
-    (unless (is self.tasks None)
-      (with [_ self.node.lock]
-        (-= self.tasks 1)
-        (setv last (= self.tasks 0)))
-      (when last
-        (.drain self))))
+    (with [_ self.node.lock]
+      (-= self.tasks 1)
+      (setv last (= self.tasks 0)))
+    (when last
+      (.drain self)))
 
   (defn drain [self]
     "Let in no more masters, ask those that are here for no more tasks, and have the

@@ -20,7 +20,7 @@ late, for one before it, and skipped; all else ends the session."
   dpfw.data.codec [encode size-of]
   dpfw.errors [Interrupted]
   dpfw.net.addresses [HANG-UP]
-  dpfw.net.frames [LIMIT-ADVICE framed]
+  dpfw.net.frames [LIMIT-ADVICE]
   dpfw.net.interrupt [Guard handling]
   dpfw.net.wire [ConnectionEnded]
   dpfw.serve.exits [die end-fork]
@@ -135,7 +135,7 @@ late, for one before it, and skipped; all else ends the session."
     (when (= kind "end")
       (setv self.answered True))
     (setv self.working False)
-    (when (and self.leaving (not (.told self)))
+    (when (and self.leaving (not self.connection.knows-leave))
       (raise (ConnectionEnded "this slave leaves"))))
 
   (defn outcome [self payload values]
@@ -198,18 +198,10 @@ late, for one before it, and skipped; all else ends the session."
     "Ask the master for no more tasks, once; in any thread. It hangs up when it has none
     for us any more. One that cannot be asked is hung up on between two tasks."
     (setv self.leaving True)
-    (if (.told self)
-      (do
-        (try
-          (.post self.connection [(framed "leave" 0 b"")])
-          (except [OSError]))  ; it has gone
-        (.part-later self self.number))
+    (if (.post-leave self.connection)
+      (.part-later self self.number)
       (unless self.working
         (.abort self.connection))))
-
-  (defn told [self]
-    "Can the master be told that this slave leaves?"
-    (.get self.connection.about "leave"))
 
   (defn part-later [self number]
     (.call-after self.reactor PATIENCE (fn []

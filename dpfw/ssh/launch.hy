@@ -14,6 +14,7 @@ A slave goes down with its connection, and so with this process, however that en
   sys
   threading
   time
+  dpfw.dispatch.states [PREPARED]
   dpfw.errors [HandshakeError LaunchError WireError]
   dpfw.net.handshake [dial-handshake]
   dpfw.net.preamble [await-ready new-cookie say-cookie]
@@ -24,7 +25,6 @@ A slave goes down with its connection, and so with this process, however that en
 
 (setv
   log (logging.getLogger __name__)
-  PREPARED #{"idle" "busy"}  ; the states of a slave that has run what it must run first
   START-TIMEOUT 60           ; seconds until a slave must be ready, and then prepared
   AT-ONCE 5                  ; of one host: of more than ten that log in, sshd drops some
   questions (threading.Lock)); asked at the terminal one at a time
