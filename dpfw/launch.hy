@@ -17,6 +17,7 @@ session, and ends with it. So it goes down with its master, however that ends."
   sys
   time
   types [ModuleType]
+  dpfw.dispatch.states [PREPARED]
   dpfw.errors [LaunchError]
   dpfw.master [default-master]
   dpfw.net.addresses [format-address]
@@ -29,7 +30,6 @@ session, and ends with it. So it goes down with its master, however that ends."
 (setv
   log (logging.getLogger __name__)
   HOST "127.0.0.1"
-  PREPARED #{"idle" "busy"}  ; the states of a slave that has run what it must run first
   START-TIMEOUT 60   ; seconds for all to start and connect
   END-TIMEOUT 5)     ; seconds for all to end after their session
 
@@ -80,8 +80,7 @@ session, and ends with it. So it goes down with its master, however that ends."
     (setv
       self.n n
       self.master master
-      self.processes {}     ; the address that each dials -> process
-      self.children {}      ; and the same -> what hears of the process's end
+      self.children {}      ; the address that each dials -> `Child`
       self.complete False)) ; have all been started that will be?
 
   (defn up [self]
@@ -91,30 +90,32 @@ session, and ends with it. So it goes down with its master, however that ends."
         (.start self))
       (.await-slaves self)
       (except [BaseException]
-        (for [process (.values self.processes)]
-          (.terminate process))
+        (for [child (.values self.children)]
+          (.terminate child.process))
         (.down self)
         (raise))
       (finally
-        (for [address self.processes]
+        (for [address self.children]
           (.unlisten self.master address))
         (setv self.complete True)
         (.leave-if-over self))))
 
   (defn start [self]
     ; An address for each, so that a slave can be told from the next.
-    (setv
-      address (.listen self.master :host HOST)
-      process (subprocess.Popen
-        [(getattr hy "sys_executable" sys.executable)
-         "-m" "dpfw.slave" "--once" "--connect" (format-address address)]
-        :stdin subprocess.DEVNULL
-        :env (environment self.master)
-        ; A Ctrl-C at the master's terminal is the master's.
-        :start-new-session True)
-      (get self.processes address) process)
-    (setv (get self.children address)
-      (Child process self.master.node.reactor (fn [] (.note-end self process)))))
+    (setv address (.listen self.master :host HOST))
+    (try
+      (setv process (subprocess.Popen
+              [(getattr hy "sys_executable" sys.executable)
+               "-m" "dpfw.slave" "--once" "--connect" (format-address address)]
+              :stdin subprocess.DEVNULL
+              :env (environment self.master)
+              ; A Ctrl-C at the master's terminal is the master's.
+              :start-new-session True)
+            (get self.children address)
+              (Child process self.master.node.reactor (fn [] (.note-end self process))))
+      (except [BaseException]
+        (.unlisten self.master address)
+        (raise))))
 
   (defn note-end [self process]
     (.leave-if-over self)
@@ -126,7 +127,7 @@ session, and ends with it. So it goes down with its master, however that ends."
   (defn leave-if-over [self]
     "Once all have ended, there is nothing left to take down."
     (when (and self.complete
-               (all (gfor  process (.values self.processes)  (is-not process.returncode None))))
+               (all (gfor  child (.values self.children)  (is-not child.process.returncode None))))
       (.not-at-close self.master.node self.down)))
 
   (defn await-slaves [self]
@@ -140,17 +141,18 @@ session, and ends with it. So it goes down with its master, however that ends."
   (defn slaves-if-all [self]
     "With the dispatcher's lock: the slaves; None if some are missing."
     (.check-open self.master)
-    (for [process (.values self.processes)]
+    (for [child (.values self.children)]
+      (setv process child.process)
       (unless (is process.returncode None)
         (raise (LaunchError (+
           f"slave process {process.pid} ended with status {process.returncode} before all were "
           "ready; what it wrote to standard error, or the log, says why")))))
     (setv slaves (lfor
       slave (.values self.master.network.dispatcher.registry.connected)
-      :if (and (in slave.through self.processes) (in slave.state PREPARED))
+      :if (and (in slave.through self.children) (in slave.state PREPARED))
       slave))
     (for [slave slaves]
-      (setv slave.process (get self.processes slave.through)))
+      (setv slave.process (. (get self.children slave.through) process)))
     (when (= (len slaves) self.n)
       slaves))
 

@@ -45,6 +45,21 @@
     (setv parents (.broadcast master '(fn [i o] (import os) (os.getppid))))
     (assert (= parents [(os.getpid) (os.getpid)]) parents)))
 
+(defn [(pytest.mark.skipif (not (hasattr os "pidfd_open")) :reason "the system tells of no process's end")]
+      test-one-of-whose-end-nobody-could-hear-does-not-stay [monkeypatch]
+  (setv started [])
+  (defn no-descriptors [pid]
+    (.append started pid)
+    (raise (OSError 24 "no more descriptors")))
+  (with [master (Master)]
+    (monkeypatch.setattr os "pidfd_open" no-descriptors)
+    (setv error (error-of dpfw-launch 1 master))
+    (assert (= error.errno 24) (repr error))
+    (assert (gone? (get started 0)))
+    ; Nor does a zombie, or the address that it was to dial.
+    (assert (not (os.path.exists f"/proc/{(get started 0)}")))
+    (assert (= master.node.listeners {}) master.node.listeners)))
+
 (defn test-they-go-with-the-master-that-closes []
   (with [[master slaves] (launched 2)]
     (setv pids (.broadcast master PID)))
@@ -142,7 +157,7 @@ dpfw_close()
       :node None
       :network (SimpleNamespace :dispatcher dispatcher)
       :check-open (fn [])))
-    (get launch.processes "here") (SimpleNamespace :returncode None))
+    (get launch.children "here") (SimpleNamespace :process (SimpleNamespace :returncode None)))
   (for [remote preparations]
     (.initialise dispatcher remote None))
   (setv [slave _] (.joined dispatcher "id" (SimpleNamespace :about {}))

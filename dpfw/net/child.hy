@@ -5,6 +5,7 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
 (import
   os
   select
+  signal
   subprocess
   threading
   time)
@@ -14,7 +15,8 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
 
 
 (defclass Child []
-  "A `subprocess.Popen`; ``ended`` is called, in the reactor's thread, when it has ended."
+  "A `subprocess.Popen`; ``ended`` is called, in the reactor's thread, when it has ended.
+  A process of whose end nobody could hear is ended at once, and what is raised says why."
 
   (defn __init__ [self process reactor ended]
     (setv
@@ -24,10 +26,18 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
       self.lock (threading.Lock)
       self.file None    ; by which the system tells of the end,
       self.timer None)  ; or what looks for it
+    (try
+      (.listen self)
+      (except [BaseException]
+        (.kill process)
+        (.end-by self (time.monotonic))
+        (raise))))
+
+  (defn listen [self]
     (if (hasattr os "pidfd_open")
       (do
-        (setv self.file (open (os.pidfd-open process.pid) "rb" :buffering 0))
-        (.watch reactor self.file select.POLLIN self.hear))
+        (setv self.file (open (os.pidfd-open self.process.pid) "rb" :buffering 0))
+        (.watch self.reactor self.file select.POLLIN self.hear))
       (.look self)))
 
   (defn hear [self]
@@ -60,3 +70,13 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
       (.close file))
     (when self.timer
       (.cancel self.timer))))
+
+
+(defn signal-name [number]
+  "What people call a signal. ::
+
+    (signal-name 9)  ; => \"SIGKILL\""
+  (try
+    (. (signal.Signals number) name)
+    (except [ValueError]  ; one that is for real-time
+      f"signal {number}")))

@@ -21,6 +21,7 @@ nothing of it open. And when the ssh ends, so does the slave, whatever it does."
   sys
   threading
   time
+  dpfw.net.child [signal-name]
   dpfw.net.handshake [listen-handshake]
   dpfw.net.preamble [COOKIE-TIMEOUT hear-cookie say-ready])
 (eval-when-compile (require hyrule.control [unless]))
@@ -129,6 +130,6 @@ nothing of it open. And when the ssh ends, so does the slave, whatever it does."
   (when (>= status 0)
     (return status))
   (try
-    (os.write 2 (.encode f"dpfw-slave: process {child} was ended by {(. (signal.Signals (- status)) name)}\n"))
+    (os.write 2 (.encode f"dpfw-slave: process {child} was ended by {(signal-name (- status))}\n"))
     (except [OSError]))
   (- 128 status))

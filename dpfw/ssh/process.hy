@@ -13,12 +13,11 @@ whoever receives then can say so."
 (import
   contextlib [ExitStack]
   os
-  signal
   socket
   subprocess
   threading
   dpfw.net.addresses [HANG-UP]
-  dpfw.net.child [Child]
+  dpfw.net.child [Child signal-name]
   dpfw.ssh.last-words [LastWords])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -105,12 +104,6 @@ whoever receives then can say so."
     :start-new-session (not ask)
     ; The session has a cookie of its own; this one is not for ssh to pass on.
     :env (dfor  [name value] (.items os.environ)  :if (!= name "DPFW_COOKIE")  name value)))
-
-(defn signal-name [number]
-  (try
-    (. (signal.Signals number) name)
-    (except [ValueError]
-      f"signal {number}")))
 
 (defn terminal? []
   "Is there a terminal at which somebody could answer what ssh asks?"
