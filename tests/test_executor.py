@@ -43,16 +43,9 @@ from tests.callables import (
 )
 from tests.helpers import until
 from tests.processes import launched
+from tests.two_slaves import master  # noqa: F401
 
 WAIT = 30  # seconds, for anything at all
-
-
-@pytest.fixture(scope="module")
-def master():
-    with pytest.MonkeyPatch.context() as patch, launched(2) as (master, _):
-        # Threads of callbacks end with their test.
-        patch.setattr("dpfw.net.threads.PARKED", 0.05)
-        yield master
 
 
 @pytest.fixture

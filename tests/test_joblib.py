@@ -10,17 +10,9 @@ pytest.importorskip("cloudpickle", reason="cloudpickle is not installed")
 import dpfw.joblib  # noqa: E402, F401
 from dpfw.master import Master  # noqa: E402
 from tests.callables import PlainError, Point, meet, raise_it, wait_for  # noqa: E402
-from tests.processes import launched  # noqa: E402
+from tests.two_slaves import master  # noqa: E402, F401
 
 delayed = joblib.delayed
-
-
-@pytest.fixture(scope="module")
-def master():
-    with pytest.MonkeyPatch.context() as patch, launched(2) as (master, _):
-        # Threads of callbacks end with their test.
-        patch.setattr("dpfw.net.threads.PARKED", 0.05)
-        yield master
 
 
 @pytest.fixture

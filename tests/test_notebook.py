@@ -5,11 +5,10 @@ The kernels' clients run in processes of their own, since they leave threads beh
 """
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.programs import ROOT, run
+
+EXAMPLES = ROOT / "examples"
 
 EXECUTE = """
 import json, sys
@@ -48,25 +47,11 @@ finally:
 """
 
 
-def run(program, argument):
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(argument)],
-        check=False,
-        cwd=ROOT / "examples",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_cells_give_what_the_notebook_shows():
-    path = ROOT / "examples" / "notebook.ipynb"
+    path = EXAMPLES / "notebook.ipynb"
     cells = json.loads(path.read_text())["cells"]
     shown = [cell["outputs"] for cell in cells if cell["cell_type"] == "code"]
-    given = json.loads(run(EXECUTE, path))
+    given = json.loads(run("-c", EXECUTE, path, cwd=EXAMPLES))
     assert [list(map(text, outputs)) for outputs in given] == [
         list(map(text, outputs)) for outputs in shown
     ]
@@ -80,7 +65,7 @@ def text(output):
 
 
 def test_a_cell_that_is_interrupted_cancels_its_call(tmp_path):
-    printed = run(INTERRUPT, tmp_path / "running")
+    printed = run("-c", INTERRUPT, tmp_path / "running", cwd=EXAMPLES)
     assert printed.startswith("KeyboardInterrupt\n"), printed
     assert "[] [3]" in printed
     assert "1/1" in printed
