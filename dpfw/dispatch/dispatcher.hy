@@ -64,7 +64,8 @@ the caller's. In between, anything may happen.
       self.watchers 0           ; threads that wait for who is here or idle
       self.adrift (set)         ; tasks of lost slaves, of which somebody is still to say more
       self.waiting (set)        ; tasks whose local procedures wait for others
-      self.answers 0
+      self.answers 0            ; tasks that slaves have ended,
+      self.failures 0           ; and those of them that ended in an error
       self.patience None        ; seconds until the next reminder, when one is to come
       self.answers-then 0       ; `answers` when it was asked for
       self.told-alone False     ; has the user been told, since a slave was here?
@@ -302,6 +303,9 @@ the caller's. In between, anything may happen.
           session.useful True
           task.playing False)
     (+= self.answers 1)
+    (when (= (get outcome 0) "error")
+      (+= self.failures 1)
+      (+= session.failures 1))
     (when (is-not task.preparation None)
       (.note-preparation self session task outcome todo))
     ; Its next task goes out first, so it works while this result is looked at.

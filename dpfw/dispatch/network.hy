@@ -26,6 +26,7 @@ two steps (``net/interrupt``)."
   dpfw.dispatch.play [check-leave described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
+  dpfw.dispatch.status [master-status]
   dpfw.dispatch.task [Task called check-size task-payloads]
   dpfw.errors [MasterClosed TaskTimeout WireError]
   dpfw.net.addresses [HANG-UP]
@@ -59,7 +60,7 @@ two steps (``net/interrupt``)."
 
   (defn __init__ [self master]
     (setv
-      self.node (Node "master" self.admitted)
+      self.node (Node "master" self.admitted (partial master-status self))
       self.dispatcher (Dispatcher master)
       self.lock (threading.Lock)                   ; of the dispatcher
       self.change (threading.Condition self.lock)  ; of who is here or idle
@@ -153,7 +154,8 @@ two steps (``net/interrupt``)."
   ;; Sending
 
   (defn send [self session task]
-    (setv connection session.connection)
+    (setv connection session.connection
+          session.since (time.monotonic))
     (when (.hung-up connection)
       ; It was idle, and nobody has noticed yet.
       (return (.note-unsent self session task (WireError "it hung up"))))

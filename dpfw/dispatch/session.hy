@@ -17,9 +17,11 @@
       self.drained False      ; is it given no more tasks but those that wait for it?
       self.farewell False     ; has it ended because it was drained?
       self.useful False       ; has it done a task?
+      self.failures 0         ; tasks that ended in an error
       self.error None         ; why it is lost
 
       self.connection connection
+      self.since None         ; the moment when the last task was sent
       self.reading None       ; what reads the answer that is coming in
       self.outlet None))      ; what a local procedure sends on
 

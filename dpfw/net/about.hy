@@ -20,6 +20,7 @@ Further words may stand there, and are passed over by who does not know them."
   MAX-ABOUT 4096  ; bytes, line feed included
   LONGEST 100     ; characters of a text in it
   MOST-LABELS 20
+  MAX-PID (** 2 32)
   VERSIONS {"dpfw" "dpfw"  "hy" "Hy"  "python" "Python"})
 
 
@@ -61,7 +62,7 @@ Further words may stand there, and are passed over by who does not know them."
     (raise (ValueError "what an end says of itself is a dict, whose keys are texts")))
   (for [[key value] (.items about)]
     (unless (cond
-        (= key "pid") (is (type value) int)
+        (= key "pid") (and (is (type value) int) (<= 0 value MAX-PID))
         (= key "labels") (and (isinstance value list) (<= (len value) MOST-LABELS) (all (map text? value)))
         (in key #{"dpfw" "hy" "python" "host" "name"}) (text? value)
         True True)

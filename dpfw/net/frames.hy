@@ -5,7 +5,7 @@
     frame    = header payload
     header   = \"(\" kind \" \" number \" \" length \")\\n\"     at most 48 bytes, ASCII
     kind     = \"values\" | \"task\" | \"data\" | \"eof\" | \"cancel\" | \"kill\"
-             | \"end\" | \"error\" | \"output\" | \"leave\"
+             | \"end\" | \"error\" | \"output\" | \"leave\" | \"status\"
     number   = decimal digits                 of the task that the frame is about
     length   = decimal digits                 of the payload, in bytes
     payload  = length bytes
@@ -21,7 +21,8 @@ Nothing here knows what a payload means, or what a socket is."
 (setv
   KINDS {b"values" "values"  b"task" "task"  b"data" "data"  b"eof" "eof"
          b"cancel" "cancel"  b"kill" "kill"
-         b"end" "end"  b"error" "error"  b"output" "output"  b"leave" "leave"}
+         b"end" "end"  b"error" "error"  b"output" "output"  b"leave" "leave"
+         b"status" "status"}
   WORDS (dfor  [word kind] (.items KINDS)  kind word)
   HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,14}) (0|[1-9][0-9]{0,14})\)\n")
   MAX-HEADER 48             ; bytes, line feed included

@@ -12,7 +12,8 @@
 A refusal is final: dialling again helps only when somebody has changed something.
 Who hears nothing, or what is no dpfw, has not been refused, and may try again.
 
-Either role may dial. SESSION and NONCE are 32 hexadecimal digits, PROOF is 64:
+Either role may dial, and a ``watcher`` in the place of a master or a slave: it dials
+both, and asks for nothing but their status (``net/status``). SESSION and NONCE are 32 hexadecimal digits, PROOF is 64:
 the HMAC-SHA256 under the cookie of
 
     dpfw proof 1 LF  SIDE LF  line 1 LF  line 2 without its proof LF  BINDING
@@ -47,11 +48,14 @@ what comes from the other end meets no reader and no memory of ours."
   MAX-LINE 512    ; bytes, line feed included
   DEADLINE 10     ; seconds, for the whole handshake
   HELLO (re.compile (+
-    rb"(\(dpfw ([0-9]{1,9}) (master|slave) \"([0-9a-f]{32})\" \"[0-9a-f]{32}\"((?: [a-z]{1,16}){0,8}))"
+    rb"(\(dpfw ([0-9]{1,9}) (master|slave|watcher) \"([0-9a-f]{32})\" \"[0-9a-f]{32}\"((?: [a-z]{1,16}){0,8}))"
     rb"(?: \"([0-9a-f]{64})\")?\)"))
   PROOF (re.compile rb"\(proof \"([0-9a-f]{64})\"\)")
   REFUSED (re.compile rb"\(refused \"([ !#-\[\]-~]{0,400})\"\)")
+  ; Who may dial whom.
+  DIALLED {"master" #{"slave"}  "slave" #{"master"}  "watcher" #{"master" "slave"}}
   NO-TLS "from another machine, a session must be TLS; dpfw on both ends sees to that"
+  SILENT "that process may be stopped, or run C code that keeps its interpreter"
   NO-DPFW f"this port speaks dpfw {VERSION}, and that was something else")
 
 
@@ -61,10 +65,10 @@ what comes from the other end meets no reader and no memory of ours."
 
 (defn dial-handshake [connection role session cookie [packed True] [about None]]
   "Do the dialler's side of the handshake on a new connection, and note on it what
-  both agree on: ``packed``, whether both take packed data, and ``about``, what the
-  other end says of itself, which is an empty dict if it says nothing.
+  both agree on: ``packed``, whether both take packed data, ``role``, the other end's,
+  and ``about``, what that says of itself, which is an empty dict if it says nothing.
 
-  ``role`` (\"master\" or \"slave\") and ``session`` are this end's, ``cookie``
+  ``role`` (\"master\", \"slave\" or \"watcher\") and ``session`` are this end's, ``cookie``
   is bytes; ``packed`` says whether this end takes packed data, and ``about`` is what
   it says of itself, None for nothing. Returns the session id of the other end.
   Raises `Refused` when one of the two refuses the other, and else `HandshakeError`;
@@ -74,13 +78,14 @@ what comes from the other end meets no reader and no memory of ours."
   (with [deadline (handshaking connection)]
     (secure-dialled connection deadline)
     (.send-line connection mine)
-    (setv theirs (hear-hello connection deadline role)
+    (setv theirs (hear-hello connection deadline role :dialled True)
           unproved (without-proof theirs)
           agreed (& words (words-of theirs)))
     (check-proof connection cookie "listener" mine unproved (.group theirs 6))
     (.send-line connection
       f"(proof \"{(proof connection cookie "dialler" mine unproved)}\")")
-    (setv connection.packed (in "packed" agreed))
+    (setv connection.packed (in "packed" agreed)
+          connection.role (.decode (.group theirs 3)))
     (when (in "about" agreed)
       (.send-line connection (about-line about))
       (setv connection.about (hear-about connection deadline))))
@@ -101,7 +106,8 @@ what comes from the other end meets no reader and no memory of ours."
       f"{(cut mine -1)} \"{(proof connection cookie "listener" unproved mine)}\")")
     (check-proof connection cookie "dialler" unproved mine
       (.group (hear connection deadline PROOF) 1))
-    (setv connection.packed (in "packed" agreed))
+    (setv connection.packed (in "packed" agreed)
+          connection.role (.decode (.group theirs 3)))
     (when (in "about" agreed)
       (setv connection.about (hear-about connection deadline))
       (.send-line connection (about-line about))))
@@ -146,17 +152,21 @@ what comes from the other end meets no reader and no memory of ours."
       (if connection.binding ", or somebody stands between the two ends" "")
       "; give both ends the same, in DPFW_COOKIE or in ~/.config/dpfw/cookie")))))
 
-(defn hear-hello [connection deadline role]
-  "Hear a hello that fits an end of this role."
+(defn hear-hello [connection deadline role [dialled False]]
+  "Hear a hello that fits an end of this role, which has dialled the other one or not."
   (setv heard (hear connection deadline HELLO)
-        [version their-role] (cut (.groups heard) 1 3))
+        [version their-role] (cut (.groups heard) 1 3)
+        their-role (.decode their-role))
   (when (!= (int version) VERSION)
     (raise (Refusal
       f"this end speaks dpfw {VERSION} and that one dpfw {(int version)}; install the same on both")))
-  (when (= (.decode their-role) role)
-    (raise (Refusal (if (= role "master")
-      "both ends are masters, who talk with slaves; start one with: hy -m dpfw.slave 10000"
-      "both ends are slaves, who talk with masters; start one with (dpfw-master-client host port)"))))
+  (unless (if dialled
+      (in their-role (get DIALLED role))
+      (in role (get DIALLED their-role)))
+    (raise (Refusal (cond
+      (in "watcher" [role their-role]) "a watcher listens there, and nobody can dial it"
+      (= role "master") "both ends are masters, who talk with slaves; start one with: hy -m dpfw.slave 10000"
+      True "both ends are slaves, who talk with masters; start one with (dpfw-master-client host port)"))))
   heard)
 
 (defn hear [connection deadline pattern]
@@ -199,7 +209,7 @@ what comes from the other end meets no reader and no memory of ours."
       (raise (HandshakeError f"refused {connection.peer}: {NO-DPFW}")))
     (except [e TimeoutError]
       (raise (HandshakeError
-        f"the handshake with {connection.peer} took more than {DEADLINE} seconds") :from e))
+        f"the handshake with {connection.peer} took more than {DEADLINE} seconds; {SILENT}") :from e))
     (except [e OSError]
       (raise (HandshakeError
         f"the connection with {connection.peer} failed during the handshake: {e}") :from e))))

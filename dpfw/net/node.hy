@@ -8,6 +8,7 @@ hands, and owns every thread and socket that comes of it."
   select
   socket
   threading
+  time [monotonic]
   weakref [WeakSet]
   dpfw.data.codec [takes-packed?]
   dpfw.errors [HandshakeError]
@@ -16,6 +17,7 @@ hands, and owns every thread and socket that comes of it."
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
   dpfw.net.reactor [Reactor]
+  dpfw.net.status [serve-watcher]
   dpfw.net.threads [ThreadPool]
   dpfw.net.frames [frame-limit]
   dpfw.net.wire [Connection])
@@ -43,13 +45,16 @@ hands, and owns every thread and socket that comes of it."
   "One end of a network, in a role: \"master\" or \"slave\".
 
   ``joined`` is called with a connection that the other end dialled, when it has
-  shaken hands, and the other end's session id; in a thread of its own. ``about`` is
-  what it says of itself beside versions and the like, as `own-about` has it."
+  shaken hands, and the other end's session id; in a thread of its own. ``status`` is
+  called for what watchers are told. ``about`` is what it says of itself beside versions
+  and the like, as `own-about` has it."
 
-  (defn __init__ [self role joined #** about]
+  (defn __init__ [self role joined status #** about]
     (setv
       self.role role
       self.joined joined
+      self.status status
+      self.began (monotonic)
       self.session (new-session)
       self.frame-limit (frame-limit)
       self.packed (takes-packed?)
@@ -204,7 +209,7 @@ hands, and owns every thread and socket that comes of it."
     (for [release self.releases]
       (release))
     ; No other thread came along, and what they locked stays locked.
-    (.__init__ self self.role self.joined)
+    (.__init__ self self.role self.joined self.status)
     (.set self.closed)
     (.close self.reactor))
 
@@ -289,4 +294,13 @@ hands, and owns every thread and socket that comes of it."
         (with [_ self.lock]
           (.pop self.strangers connection None))))
     (log.info "joined by %s" connection.peer)
-    (.joined self connection session)))
+    (if (= connection.role "watcher")
+      (.show self connection)
+      (.joined self connection session)))
+
+  (defn show [self connection]
+    "Answer a watcher until it goes."
+    (try
+      (serve-watcher connection self.status)
+      (finally
+        (.retire self connection)))))

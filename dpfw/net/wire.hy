@@ -45,7 +45,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.limit limit
       self.binding b""    ; the TLS channel binding, empty without TLS
       self.packed False   ; have both ends said that they take packed data?
-      self.about {}       ; what the other end has said of itself,
+      self.role None      ; the other end's: master, slave or watcher,
+      self.about {}       ; what it has said of itself,
       self.differences "" ; and how its versions differ from ours
       self.why ""         ; what is known of why it ended
       self.peer (peer-name sock)
@@ -59,7 +60,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.congested None ; what to call when the socket does not take them now
       self.receiving (threading.Lock)
       self.sending (threading.Lock)
-      self.aborted False))
+      self.aborted False
+      self.began (time.monotonic)))
 
   (defn secure [self wrap]
     "Put another socket, made of the present one, in its place: TLS. Nobody else

@@ -1,12 +1,14 @@
 "Serving masters: those that dial this process, and those that it dials."
 
 (import
+  functools [partial]
   logging
   queue [SimpleQueue]
   dpfw.errors [AddressError CookieError Refused]
   dpfw.net.node [Node]
   dpfw.net.redial [Redialler]
-  dpfw.serve.session [Session])
+  dpfw.serve.session [Session]
+  dpfw.serve.status [counts slave-status])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -24,8 +26,10 @@
       self.evaluator evaluator
       self.tasks tasks     ; that it has still to begin, before it drains
       self.draining False
-      self.sessions (set)
-      self.node (Node "slave" self.joined #** about)
+      self.sessions (set)  ; that are being served
+      self.done 0          ; tasks that ended in sessions that are over,
+      self.failed 0        ; and those that ended in an error
+      self.node (Node "slave" self.joined (partial slave-status self) #** about)
       self.free True       ; is the thread of `serve-in-turn`, for a master?
       self.next-connection (SimpleQueue))
     (.at-close self.node (fn [] (.put self.next-connection None))))
@@ -67,9 +71,16 @@
       (.serve session)
       (finally
         (.retire self.node connection)
-        (with [_ self.node.lock]
-          (.discard self.sessions session))))
+        (.forget self session)))
     session)
+
+  (defn forget [self session]
+    "A session is over, and its tasks still count."
+    (with [_ self.node.lock]
+      (.discard self.sessions session)
+      (setv counted (counts session))
+      (+= self.done (get counted "done"))
+      (+= self.failed (get counted "failed"))))
 
   (defn count-task [self]
     "A task begins."
@@ -96,7 +107,8 @@
 
   (defn end-when-left [self]
     ; A master that has shaken hands, or is about to, may have given a task already.
-    (if self.node.connections
+    ; Watchers stay to the end, and hold up nothing.
+    (if (any (gfor  c (list self.node.connections)  (!= c.role "watcher")))
       (.call-after self.node.reactor LOOK-EVERY self.end-when-left)
       (do
         (.set self.node.closed)

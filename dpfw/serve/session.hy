@@ -60,6 +60,9 @@ late, for one before it, and skipped; all else ends the session."
       self.inlet None        ; of the last task
       self.busy False        ; does its remote run?
       self.working False     ; or is its answer still to be sent?
+      self.since None        ; the moment when the last task came
+      self.done 0            ; tasks that ended in a result,
+      self.failed 0          ; and in an error
       self.answered False    ; has a remote returned?
       self.leaving False     ; has the master been asked for no more tasks?
       self.dismissed False   ; has it said that there are none?
@@ -120,6 +123,7 @@ late, for one before it, and skipped; all else ends the session."
           self.values None
           self.number number
           self.inlet (SlaveInlet self.connection number self.shield self.bell)
+          self.since (monotonic)
           self.working True)
     (when self.began
       (self.began))
@@ -129,6 +133,9 @@ late, for one before it, and skipped; all else ends the session."
       (setv [kind answer] (.outcome self payload values))
       (finally
         (setv self.busy False)))
+    (if (= kind "end")
+      (+= self.done 1)
+      (+= self.failed 1))
     (when self.stop
       (self.stop))
     (.send-buffers self.connection kind number answer)

@@ -154,6 +154,16 @@
   (refusal listened f"refused {listener.peer}: " advice)
   (refusal dialled f"{dialler.peer} refused: " advice))
 
+(defn [(pytest.mark.parametrize "role" ["master" "slave"])] test-a-watcher-may-dial-both [pair role]
+  (for [future (shake #* pair ["watcher" role])]
+    (outcome future))
+  (holds (lfor  end pair  end.role) [role "watcher"]))
+
+(defn [(pytest.mark.parametrize "role" ["master" "slave" "watcher"])] test-nobody-dials-a-watcher [pair role]
+  (setv [dialled listened] (shake #* pair [role "watcher"]))
+  (refusal listened "watcher")
+  (refusal dialled "watcher"))
+
 (defn test-another-version [stranger]
   (setv [connection peer] stranger
         listened (listening connection))

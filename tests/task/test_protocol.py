@@ -24,7 +24,7 @@ class Client:
 
     binding = ""
 
-    def __init__(self, address, cookie, tls=False):
+    def __init__(self, address, cookie, tls=False, role="master"):
         self.socket = socket.create_connection(address, 20)
         if tls:
             context = ssl.create_default_context()
@@ -33,7 +33,7 @@ class Client:
             certificate = self.socket.getpeercert(binary_form=True)
             self.binding = hashlib.sha256(certificate).hexdigest()
         self.file = self.socket.makefile("rb")
-        dialled = self.hello("master")
+        dialled = self.hello(role)
         self.send(dialled + "\n")
         line = self.line()
         found = re.fullmatch(
@@ -182,6 +182,7 @@ def ends(master):
         ("end", 1, "5"),  # a slave's
         ("error", 1, "{}"),
         ("output", 1, "x"),
+        ("status", 1),  # a watcher's
     ],
 )
 def test_a_frame_that_has_no_place_ends_the_session(address, frame):
@@ -208,6 +209,34 @@ def test_so_does_one_in_the_middle_of_a_task(address, frame):
         master.send_frame("task", 1, "(fn [i o] (read i))")
         master.send_frame(*frame)
         assert ends(master)
+
+
+def test_a_watcher_is_told_while_a_task_runs(address):
+    with client(address) as master, client(address, role="watcher") as watcher:
+        master.send_frame("task", 1, '(fn [i o] (write "here" o) (read i))')
+        assert master.frame() == ("data", 1, '"here"\n')
+        for number in (1, 2):
+            watcher.send_frame("status", number)
+            kind, answered, status = watcher.frame()
+            assert (kind, answered) == ("end", number)
+            assert '"role" "slave"' in status
+            assert '"state" "busy"  "task" 1' in status
+        master.send_frame("eof", 1)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ("task", 1, "(fn [i o] 1)"),  # a master's
+        ("status", 2),  # the first is 1
+        ("status", 1, "not empty"),
+        ("kill", 0),
+    ],
+)
+def test_a_watcher_may_do_nothing_else(address, frame):
+    with client(address, role="watcher") as watcher:
+        watcher.send_frame(*frame)
+        assert ends(watcher)
 
 
 def test_values_come_once_before_their_task(address):
