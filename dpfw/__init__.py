@@ -29,6 +29,7 @@ _MODULES = ["errors", "launch", "master", "slave", "srfi_69"]
 
 # Where what has a name here stands, and under which name.
 _PLACES = {
+    "dpfw.dispatch.debug": {"debug": "debug"},
     "dpfw.dispatch.promise": {"Promise": "Promise", "force": "force"},
     "dpfw.dispatch.registry": {"Slave": "Slave"},
     "dpfw.data.sexp": {"register_type": "register_type"},

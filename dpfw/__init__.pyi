@@ -14,6 +14,7 @@ from dpfw.master import (
     Promise as Promise,
     Slave as Slave,
     _default,
+    debug as debug,
     dpfw_close,
     force as force,
     read as read,

@@ -19,6 +19,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.dispatch.capture [with-variables]
   dpfw.dispatch.code [Code]
   dpfw.dispatch.definitions [definitions-of of-defn]
+  dpfw.dispatch.debug [debug debuggable]
   dpfw.dispatch.dispatcher [ALONE]
   dpfw.dispatch.mapping [NOTHING]
   dpfw.dispatch.network [Network]
@@ -30,7 +31,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.errors [MasterClosed]
   dpfw.net.interrupt [Whole]
   dpfw.task.ports [read write read-object write-object read-result]
-  dpfw.task.remote [function?])
+  dpfw.task.remote [as-remote function?])
 (eval-when-compile (require hyrule.control [unless]))
 (require dpfw.definers [dpfw-defn dpfw-import dpfw-require])
 
@@ -180,8 +181,11 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (unless (callable local)
       (raise (TypeError
         f"the local procedure is {(repr local)}, which cannot be called; in a quasiquoted list, write ~read-result")))
+    (setv remote (.known self.code remote))
+    (when (is local debug)
+      (setv remote (debuggable (as-remote remote))))
     (setv reader (when (is local read-result) ResultReader))
-    (.make-task self.network (.known self.code remote) reader (unless reader local) (.own-slave self slave)
+    (.make-task self.network remote reader (unless reader local) (.own-slave self slave)
       (checked-timeout timeout) (checked-retries retries)
       (checked-label on slave) (checked-priority priority) (checked-name name)))
 
@@ -597,5 +601,5 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
   dpfw-kill dpfw-drain dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
-  read-result read write read-object write-object register-type Master]
+  debug read-result read write read-object write-object register-type Master]
   :macros [plet pfor dpfw-defn dpfw-import dpfw-require])

@@ -14,7 +14,7 @@
   dpfw.errors [DatumSyntaxError SlaveLost UnwritableError WireError]
   dpfw.net.frames [MAX-HEADER]
   dpfw.task.failure [remote-error]
-  dpfw.task.ports [Inlet Outlet make-ports])
+  dpfw.task.ports [BUFFER-SIZE Inlet Outlet make-ports])
 (eval-when-compile (require hyrule.control [unless]))
 
 
@@ -89,6 +89,20 @@
     (when (and self.tail (= (.count self.tail b"\n") 1))
       (setv [line self.tail] [self.tail None])
       (.decode line)))
+
+  (defn output [self]
+    "Yield what the remote writes, as bytes, as it comes; to be used instead of the
+    port. What the port gives after that is the remote's result, or its error."
+    (while True
+      (try
+        (.await-frame self)
+        (except [e OSError]
+          (.lose self e)))
+      (unless self.unread
+        (return))
+      (setv data (bytearray (min self.unread BUFFER-SIZE))
+            n (.readinto self data))
+      (yield (cut data n))))
 
   (defn control-other [self kind number length]
     (unless (= kind "leave")

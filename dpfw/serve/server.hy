@@ -7,6 +7,7 @@
   dpfw.errors [AddressError CookieError Refused]
   dpfw.net.node [Node]
   dpfw.net.redial [Redialler]
+  dpfw.serve [breakpoints]
   dpfw.serve.session [Session]
   dpfw.serve.status [counts slave-status])
 (eval-when-compile (require hyrule.control [unless]))
@@ -32,7 +33,8 @@
       self.node (Node "slave" self.joined (partial slave-status self) #** about)
       self.free True       ; is the thread of `serve-in-turn`, for a master?
       self.next-connection (SimpleQueue))
-    (.at-close self.node (fn [] (.put self.next-connection None))))
+    (.at-close self.node (fn [] (.put self.next-connection None)))
+    (breakpoints.install))
 
   (defn __enter__ [self]
     self)

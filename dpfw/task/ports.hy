@@ -28,6 +28,7 @@ of the stream knows."
   ; been sent no more than REACH before it, headers included.
   LOOK-AHEAD (* 4 1024 1024)
   REACH (// LOOK-AHEAD 2)
+  ASK "\x05"  ; ENQ: a remote that has a terminal at the other end waits for a line
   CLOSED "I/O operation on the closed port of a task"
   OBJECT (re.compile r"\(object ([0-9]{1,18}(?: [0-9]{1,18})*)\)\n")
   LONGEST-OBJECT-HEADER 65536)  ; characters
