@@ -123,6 +123,7 @@ def test_wheel_states_licence_and_programs(wheel):
         assert f"Version: {dpfw.__version__}\n" in metadata
         programs = archive.read(f"{info}/entry_points.txt").decode()
         assert "dpfw-slave = dpfw.slave:main" in programs
+        assert "dpfw = dpfw.commands.main:main" in programs
 
 
 def test_sdist_has_all_that_tests_and_builds_need(sdist):
@@ -148,6 +149,8 @@ def test_sdist_has_all_that_tests_and_builds_need(sdist):
         ["python", "-m", "dpfw.slave", "--help"],
         ["hy", "-m", "dpfw.slave", "--help"],
         ["dpfw-slave", "--help"],
+        ["dpfw", "--help"],
+        ["python", "-m", "dpfw", "status", "--help"],
     ],
     ids=" ".join,
 )
@@ -162,6 +165,6 @@ def test_installed_wheel_runs_and_compiles_nothing(programs, tmp_path, command):
         | {"HY_MESSAGE_WHEN_COMPILING": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     )
     if "--help" in arguments:
-        assert "--connect" in done.stdout
+        assert done.stdout.startswith("usage: dpfw")
     compiled = [line for line in done.stderr.splitlines() if "/dpfw/" in line]
     assert not compiled, f"the wheel's compiled files were not used: {compiled}"

@@ -1,0 +1,1 @@
+"The command ``dpfw``: watching masters and slaves, and running remotes from a shell."
