@@ -44,6 +44,7 @@ make_task = _default.make_task
 map = _default.map
 map_reduce = _default.map_reduce
 map_unordered = _default.map_unordered
+metrics = _default.metrics
 on_connect = _default.on_connect
 parallel = _default.parallel
 reduce = _default.reduce

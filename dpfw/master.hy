@@ -30,6 +30,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.dispatch.registry [Slave]
   dpfw.errors [MasterClosed]
   dpfw.net.interrupt [Whole]
+  dpfw.net.metrics [serve-metrics]
   dpfw.task.ports [read write read-object write-object read-result]
   dpfw.task.remote [as-remote function?])
 (eval-when-compile (require hyrule.control [unless]))
@@ -392,6 +393,17 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     ; It stands below this file, since it may be given no master.
     (hy.I.dpfw/executor.Executor self :results results :retries retries))
 
+  ;; Watching
+
+  (defn metrics [self port]
+    "Serve the master's metrics for Prometheus, on this port of loopback, until the
+    master is closed. Port 0 is any free one. Returns the host and port that it got.
+    Needs prometheus-client: ``pip install 'dpfw[metrics]'``.
+
+    Raises `AddressError` when it cannot listen there."
+    (.check-open self)
+    (serve-metrics self.node port))
+
   ;; Its end
 
   (defn [property] closed [self]
@@ -514,7 +526,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-map-unordered (on-default "dpfw-map-unordered" Master.map-unordered)
   dpfw-reduce (on-default "dpfw-reduce" Master.reduce)
   dpfw-map-reduce (on-default "dpfw-map-reduce" Master.map-reduce)
-  dpfw-for-each (on-default "dpfw-for-each" Master.for-each))
+  dpfw-for-each (on-default "dpfw-for-each" Master.for-each)
+  dpfw-metrics (on-default "dpfw-metrics" Master.metrics))
 
 (defn dpfw-close []
   "Leave the network: close every connection and listener of this master, and
@@ -599,7 +612,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
-  dpfw-kill dpfw-drain dpfw-close dpfw-define dpfw-load
+  dpfw-kill dpfw-drain dpfw-metrics dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
   debug read-result read write read-object write-object register-type Master]
   :macros [plet pfor dpfw-defn dpfw-import dpfw-require])

@@ -24,6 +24,7 @@ __all__ = [
     "dpfw_cancel",
     "dpfw_kill",
     "dpfw_drain",
+    "dpfw_metrics",
     "dpfw_close",
     "dpfw_define",
     "dpfw_load",
@@ -315,6 +316,7 @@ class Master:
         results: Literal["data", "pickle"] = "data",
         retries: int = 0,
     ) -> Executor: ...
+    def metrics(self, port: int) -> tuple[str, int]: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
@@ -342,6 +344,7 @@ dpfw_define = _default.define
 dpfw_load = _default.load
 dpfw_kill = _default.kill
 dpfw_drain = _default.drain
+dpfw_metrics = _default.metrics
 dpfw_map = _default.map
 dpfw_imap = _default.imap
 dpfw_map_unordered = _default.map_unordered

@@ -9,6 +9,7 @@
   dpfw.errors [AddressError DpfwError]
   dpfw.net.about [LONGEST own-about text?]
   dpfw.net.addresses [format-address parse-address]
+  dpfw.net.metrics [serve-metrics]
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
   dpfw.serve.server [Server]
@@ -31,6 +32,8 @@
     (setv sock (when options.stdio (socket-to-master)))
     (with [server (Server evaluator options.tasks #** (about options))
            _ (Leaving server options.lifetime :dials (is options.port None))]
+      (unless (is options.metrics None)
+        (show-metrics server options.metrics))
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
@@ -41,7 +44,7 @@
         True
           (.serve-dialled server #* options.connect)))
     0
-    (except [e [DpfwError OSError]]
+    (except [e [DpfwError OSError ImportError]]
       (print f"dpfw-slave: {e}" :file sys.stderr)
       1)
     (finally
@@ -51,6 +54,10 @@
   (setv address (.listen server.node options.port options.backlog options.host))
   (print f"dpfw slave listens on {(format-address address)}" :flush True)
   (.serve-in-turn server))
+
+(defn show-metrics [server port]
+  (setv address (serve-metrics server.node port))
+  (print f"dpfw slave has metrics on http://{(format-address address)}/metrics" :flush True))
 
 (defn serve-to-end [server connection]
   "Serve one session. The process ends with it, also when a remote does not stop."
@@ -117,6 +124,8 @@
     :help "leave after about so long, such as 90s, 30m, 2h or 1d: finish the task that runs, take no more, and end")
   (.add-argument parser "--tasks" :metavar "N" :type task-count
     :help "leave after so many tasks, those given to dpfw-on-connect included")
+  (.add-argument parser "--metrics" :metavar "PORT" :type int
+    :help "serve metrics for Prometheus on this port of loopback")
   (.add-argument parser "--log-level" :default "warning"
     :choices ["debug" "info" "warning" "error"]
     :help "what to log on standard error (default: %(default)s)")
