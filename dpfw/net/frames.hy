@@ -26,7 +26,8 @@ Nothing here knows what a payload means, or what a socket is."
   WORDS (dfor  [word kind] (.items KINDS)  kind word)
   HEADER (re.compile rb"\(([a-z]{1,8}) (0|[1-9][0-9]{0,14}) (0|[1-9][0-9]{0,14})\)\n")
   MAX-HEADER 48             ; bytes, line feed included
-  MAX-DATA (* 1024 1024)    ; bytes in one data frame
+  CUT #{"data" "output"}    ; kinds of which there are several, if there is much
+  MAX-DATA (* 1024 1024)    ; bytes in one of these
   DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
   LOWEST-LIMIT MAX-DATA            ; room for any description of an error
   LIMIT-ADVICE "Set DPFW_FRAME_LIMIT on both ends")
@@ -62,19 +63,19 @@ Nothing here knows what a payload means, or what a socket is."
 
 (defn checked-header [found limit peer]
   "The kind, number and length that a match of `HEADER` announces. ``limit`` is the
-  largest length of a frame that is not ``data``; ``peer`` is who sent it. Raises
+  largest length of a frame that is none of `CUT`; ``peer`` is who sent it. Raises
   `WireError`."
   (setv [word number length] (.groups found)
         kind (.get KINDS word)
         length (int length))
   (when (is kind None)
     (raise (WireError f"{peer} sent a frame of the unknown kind {(ascii word)}")))
-  (when (> length (if (= kind "data") MAX-DATA limit))
+  (when (> length (if (in kind CUT) MAX-DATA limit))
     (raise (too-long kind length limit peer)))
   #(kind (int number) length))
 
 (defn too-long [kind length limit peer]
-  (setv data (= kind "data"))
+  (setv data (in kind CUT))
   (WireError (+
     f"{peer} announced a {kind} frame of {length} bytes; the limit is {(if data MAX-DATA limit)}. "
     (if data

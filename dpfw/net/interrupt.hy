@@ -45,7 +45,8 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
 
   (defn __init__ [self]
     (setv
-      self.lock (threading.Lock)
+      ; An RLock: a handler of a remote's, or a finaliser, may run with it, and print.
+      self.lock (threading.RLock)
       self.thread (threading.get-ident)
       self.main (is (threading.current-thread) (threading.main-thread))
       self.running False

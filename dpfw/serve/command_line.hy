@@ -13,6 +13,7 @@
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
   dpfw.serve.server [Server]
+  dpfw.serve.standard [OwnHandler]
   dpfw.serve.stdio [accept-over socket-to-master])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -26,6 +27,7 @@
   (setv options (parsed arguments))
   (logging.basicConfig
     :level (.upper options.log-level)
+    :handlers [(OwnHandler)]
     :format "%(asctime)s %(levelname)s %(name)s: %(message)s")
   (signal.signal signal.SIGTERM end-process)
   (try

@@ -8,6 +8,8 @@
   dpfw.net.node [Node]
   dpfw.net.redial [Redialler]
   dpfw.serve [breakpoints]
+  dpfw.serve.capture [capture]
+  dpfw.serve.pipes [wanted?]
   dpfw.serve.session [Session]
   dpfw.serve.status [counts slave-status])
 (eval-when-compile (require hyrule.control [unless]))
@@ -23,6 +25,7 @@
   (defn __init__ [self evaluator [tasks None] #** about]
     "It drains after so many ``tasks``, if that is not None. ``about`` is what it says
     of itself, as `own-about` has it."
+    (wanted?)  ; if that makes no sense, it is better said now
     (setv
       self.evaluator evaluator
       self.tasks tasks     ; that it has still to begin, before it drains
@@ -33,7 +36,9 @@
       self.node (Node "slave" self.joined (partial slave-status self) #** about)
       self.free True       ; is the thread of `serve-in-turn`, for a master?
       self.next-connection (SimpleQueue))
-    (.at-close self.node (fn [] (.put self.next-connection None)))
+    (.at-close self.node (fn []
+      (.put self.next-connection None)
+      (.close capture self.node.reactor)))
     (breakpoints.install))
 
   (defn __enter__ [self]

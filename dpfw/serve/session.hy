@@ -23,6 +23,7 @@ late, for one before it, and skipped; all else ends the session."
   dpfw.net.frames [LIMIT-ADVICE]
   dpfw.net.interrupt [Guard handling]
   dpfw.net.wire [ConnectionEnded]
+  dpfw.serve.capture [capture]
   dpfw.serve.exits [die end-fork]
   dpfw.serve.streams [Bell Shield SlaveInlet SlaveOutlet pass-over]
   dpfw.task.failure [describe]
@@ -58,6 +59,7 @@ late, for one before it, and skipped; all else ends the session."
       self.number 0          ; of the last task
       self.values None       ; the payload of the next one's `values`
       self.inlet None        ; of the last task
+      self.printer None      ; for what remotes print, if the master asks for it
       self.busy False        ; does its remote run?
       self.working False     ; or is its answer still to be sent?
       self.since None        ; the moment when the last task came
@@ -78,7 +80,8 @@ late, for one before it, and skipped; all else ends the session."
     "Run tasks until the connection ends; `error` says then why."
     (.watch self.reactor self.connection HANG-UP self.hung-up)
     (try
-      (with [_ (.on-duty self.guard)  _ (.heeding-signals self)]
+      (with [_ (.on-duty self.guard)  _ (.heeding-signals self)  printer (.captured capture self)]
+        (setv self.printer printer)
         (while True
           (.take-frame self #* (.receive-header self.connection))))
       (except [e OSError]
@@ -129,6 +132,8 @@ late, for one before it, and skipped; all else ends the session."
       (self.began))
     (setv self.busy True)
     (.keep-looking self)
+    (when self.printer
+      (.begin self.printer number))
     (try
       (setv [kind answer] (.outcome self payload values))
       (finally
@@ -138,6 +143,8 @@ late, for one before it, and skipped; all else ends the session."
       (+= self.failed 1))
     (when self.stop
       (self.stop))
+    (when self.printer
+      (.finish self.printer))
     (.send-buffers self.connection kind number answer)
     (when (= kind "end")
       (setv self.answered True))

@@ -656,7 +656,7 @@
   (holds (lfor  end pair  end.about) [{} {}]))
 
 (defn [(pytest.mark.parametrize "line" [
-        b"(quit)" b"[]" b"{1 2}" b"{\"pid\" \"1\"}" b"{\"host\" 5}" b"{\"name\" \"\\x1b[2J\"}" b"" b"\xff"
+        b"(quit)" b"[]" b"{1 2}" b"{\"pid\" \"1\"}" b"{\"host\" 5}" b"{\"output\" 1}" b"{\"name\" \"\\x1b[2J\"}" b"" b"\xff"
         (+ b"{\"dpfw\" \"" (* b"9" 101) b"\"}") (+ b"{\"later\" \"" (* b"9" 5000) b"\"}")
         (+ b"{\"labels\" [" (* b"\"a\" " 21) b"]}") b"(refused \"no\")"])]
       test-who-says-nonsense-of-itself-is-not-let-in [stranger line]

@@ -440,3 +440,13 @@
 
 (defn test-handlers-are-put-back []
   (in-main "main-handler"))
+
+(defn test-what-runs-in-the-middle-of-a-shield-may-be-shielded-itself []
+  "As a finaliser that prints."
+  (setv guard (Guard))
+  (defn procedure []
+    (with [_ guard.lock]
+      (with [_ guard]
+        guard.shields)))
+  (holds (outcome (begin (fn [] (.run guard procedure)))) 1)
+  (holds guard.shields 0))

@@ -304,10 +304,10 @@ else comes is refused before it costs anything."
   (setv [connection peer] stranger
         most (- (** 10 15) 1)
         connection.limit most
-        header (+ b"(output " (* b"9" 15) b" " (* b"9" 15) b")\n"))
+        header (+ b"(cancel " (* b"9" 15) b" " (* b"9" 15) b")\n"))
   (assert (<= (len header) MAX-HEADER))
   (.sendall peer header)
-  (holds (.receive-header connection) #("output" most most)))
+  (holds (.receive-header connection) #("cancel" most most)))
 
 (defn [(pytest.mark.parametrize "kind" NAMES)]
       test-999-gigabytes-are-refused-and-nothing-is-allocated [stranger kind]
@@ -327,12 +327,12 @@ else comes is refused before it costs anything."
     (holds (receive connection) #("end" 1 (sample 1000)))
     (refuses connection "end frame of 1001 bytes" "the limit is 1000" "DPFW_FRAME_LIMIT")))
 
-(defn test-data-has-its-own-limit []
+(defn [(pytest.mark.parametrize "kind" ["data" "output"])] test-data-and-output-have-their-own-limit [kind]
   (with [[connection peer] (facing (* 4 MIB))]
-    (.sendall peer (.encode f"(data 1 {MAX-DATA})\n"))
-    (holds (.receive-header connection) #("data" 1 MAX-DATA)))
+    (.sendall peer (.encode f"({kind} 1 {MAX-DATA})\n"))
+    (holds (.receive-header connection) #(kind 1 MAX-DATA)))
   (with [[connection peer] (facing (* 4 MIB))]
-    (.sendall peer (.encode f"(data 1 {(+ 1 MAX-DATA)})\n"))
+    (.sendall peer (.encode f"({kind} 1 {(+ 1 MAX-DATA)})\n"))
     (refuses connection "Cut long data")))
 
 (defn test-the-limit-without-a-setting [monkeypatch]
@@ -414,7 +414,7 @@ else comes is refused before it costs anything."
           number (int (get match 2))
           n (int (get match 3)))
     (when (or (not-in kind NAMES)
-              (> n (if (= kind "data") MAX-DATA limit))
+              (> n (if (in kind ["data" "output"]) MAX-DATA limit))
               (> n (len rest)))
       (return #(frames WireError)))
     (.append frames #(kind number (cut rest n)))
