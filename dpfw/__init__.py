@@ -48,7 +48,7 @@ _PLACES = {
         for name in [
             *("broadcast", "cancel", "close", "define", "drain", "for_each", "get_slave"),
             *("imap", "kill", "load", "make_task", "map", "map_reduce", "map_unordered"),
-            *("metrics", "on_connect", "parallel", "reduce", "slaves", "tasks"),
+            *("metrics", "on_connect", "output", "parallel", "reduce", "slaves", "tasks"),
         ]
     },
 }

@@ -16,6 +16,7 @@ from dpfw.master import (
     _default,
     debug as debug,
     dpfw_close,
+    dpfw_output,
     force as force,
     read as read,
     read_object as read_object,
@@ -29,6 +30,7 @@ __version__: str
 
 launch = _launch
 close = dpfw_close
+output = dpfw_output
 
 broadcast = _default.broadcast
 cancel = _default.cancel

@@ -38,9 +38,9 @@ session, and ends with it. So it goes down with its master, however that ends."
   "Start ``n`` slave processes on this machine, wait until all are connected to
   the master (the default one if None is given), and return their slaves.
 
-  They see the modules that this process sees, write to its standard output and
-  error, and are taken down with the master. Raises `LaunchError` when one does
-  not come up; then none stays. ::
+  They see the modules that this process sees, and are taken down with the master. What
+  they write when they run no remote goes to this process's standard output and error.
+  Raises `LaunchError` when one does not come up; then none stays. ::
 
     (len (dpfw-launch 2))  ; => 2"
   (check-number n)
@@ -58,8 +58,8 @@ session, and ends with it. So it goes down with its master, however that ends."
   through ssh itself, so no port need be open and no cookie be there.
 
   ssh may ask for a password at the terminal, if there is one, and waits for nobody else.
-  What the slaves write to standard error, or print, is written to standard error here,
-  after the name of the host. They end with the master, or when ssh does.
+  What the slaves write when they run no remote goes to standard error here, after the
+  name of the host. They end with the master, or when ssh does.
 
   Raises `LaunchError`, which says what to do, when one does not come up; then none stays.
   Raises `AddressError` for what is no host."

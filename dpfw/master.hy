@@ -11,7 +11,6 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
 (import
   atexit
-  concurrent.futures [CancelledError]
   inspect
   threading
   dpfw.data.sexp [register-type]
@@ -25,9 +24,11 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.dispatch.network [Network]
   dpfw.dispatch.options [
     Options check-seconds checked-label checked-name checked-priority checked-retries checked-timeout]
+  dpfw.dispatch.output [checked-output]
   dpfw.dispatch.promise [Promise force]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.registry [Slave]
+  dpfw.dispatch.task [MASTERS]
   dpfw.errors [MasterClosed]
   dpfw.net.interrupt [Whole]
   dpfw.net.metrics [serve-metrics]
@@ -44,10 +45,12 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (.connect m \"node-b\" 10000)
       (force (.make-task m '(fn [i o] (+ 2 3)) read-result)))"
 
-  (defn __init__ [self]
+  (defn __init__ [self * [output True]]
+    "``output`` says what is done with what remotes print, as for `dpfw-output`."
     (setv self.network (Network self)
           self.node self.network.node
-          self.code (Code self.network)))
+          self.code (Code self.network)
+          self.output output))
 
   ;; Slaves
 
@@ -147,10 +150,19 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     order over its connection, and obeys unless C code holds its interpreter."
     (.kill self.network slave))
 
+  ;; Output
+
+  (defn [property] output [self]
+    "What is done with what remotes print; see `dpfw-output`."
+    self.network.output.shown)
+
+  (defn [output.setter] output [self output]
+    (.set self.network.output output))
+
   ;; Tasks
 
   (defn make-task [self remote local [slave None] * [timeout None] [retries 0]
-                   [on None] [priority 0] [name None]]
+                   [on None] [priority 0] [name None] [output MASTERS]]
     "Hand a task to an idle slave, or to ``slave``; return a promise at once. ::
 
       (setv t (dpfw-make-task '(fn [i o] (+ 2 3)) read-result))
@@ -173,6 +185,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     is next. ``name`` is a text that errors and ``(dpfw-tasks)`` show, and that
     ``(dpfw-cancel name)`` takes.
 
+    ``output`` says what is done with what the remote prints, as `dpfw-output` does
+    for all; \"master\", with that.
+
     Raises `UnwritableError` when the remote has no text. The promise ends with
     the local procedure's error, with a `RemoteError` that tells of the remote's,
     with `SlaveLost`, or with `MasterClosed`.
@@ -188,7 +203,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (setv reader (when (is local read-result) ResultReader))
     (.make-task self.network remote reader (unless reader local) (.own-slave self slave)
       (checked-timeout timeout) (checked-retries retries)
-      (checked-label on slave) (checked-priority priority) (checked-name name)))
+      (checked-label on slave) (checked-priority priority) (checked-name name) (checked-output output)))
 
   (defn parallel [self tasks]
     "Run ``[remote local]`` pairs side by side; return the results in order. ::
@@ -455,9 +470,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
           (.append made promise))
         promise))
     (for [promise made]
-      (try
-        (.exception promise)
-        (except [CancelledError])))
+      (unless (.done promise)
+        (.wait promise)))
     (except [BaseException]
       (with [_ (Whole)]
         (for [promise made]
@@ -528,6 +542,27 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-map-reduce (on-default "dpfw-map-reduce" Master.map-reduce)
   dpfw-for-each (on-default "dpfw-for-each" Master.for-each)
   dpfw-metrics (on-default "dpfw-metrics" Master.metrics))
+
+(defn dpfw-output [output]
+  "Say what is done, from now on, with what remotes print: ``output`` of the default master.
+
+  With True, as it is in the beginning, it is shown here on ``sys.stdout`` and
+  ``sys.stderr``, with the slave's name in front; a line that several slaves print at
+  about the same time is one, with a count. None discards it; a file gets all lines,
+  with the names; a function is called with the slave, ``\"stdout\"`` or ``\"stderr\"``,
+  and each line. ::
+
+    (setv lines [])
+    (dpfw-output (fn [slave stream line] (.append lines [stream line])))
+    (force (dpfw-make-task '(fn [i o] (print \"hello\")) read-result))
+    lines  ; => [[\"stdout\" \"hello\"]]
+    (dpfw-output True)
+
+  A master of which this is None when a slave joins asks it for no output: it prints
+  where it is. Log records of remotes go to the logger of their name here.
+
+  Raises `TypeError` for what is none of these."
+  (setv (. (default-master) output) output))
 
 (defn dpfw-close []
   "Leave the network: close every connection and listener of this master, and
@@ -612,7 +647,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (export :objects [
   dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
-  dpfw-kill dpfw-drain dpfw-metrics dpfw-close dpfw-define dpfw-load
+  dpfw-kill dpfw-drain dpfw-metrics dpfw-output dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
   debug read-result read write read-object write-object register-type Master]
   :macros [plet pfor dpfw-defn dpfw-import dpfw-require])

@@ -4,7 +4,7 @@ from io import TextIOBase
 from os import PathLike
 from subprocess import Popen
 from types import TracebackType
-from typing import IO, Any, Literal, TypeAlias, TypeVar, overload
+from typing import IO, Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self
 
@@ -25,6 +25,7 @@ __all__ = [
     "dpfw_kill",
     "dpfw_drain",
     "dpfw_metrics",
+    "dpfw_output",
     "dpfw_close",
     "dpfw_define",
     "dpfw_load",
@@ -53,6 +54,16 @@ _Remote: TypeAlias = str | Callable[[Any, Any], Any]
 _Local: TypeAlias = Callable[[Any, Any], _T]
 _Port: TypeAlias = TextIOBase | IO[str]
 
+class _Writable(Protocol):
+    def write(self, text: str, /) -> object: ...
+
+_Output: TypeAlias = (
+    Literal[True]
+    | None
+    | _Writable
+    | Callable[[Slave, Literal["stdout", "stderr"], str], object]
+)
+
 class Promise(Future[_T]):
     def __await__(self) -> Generator[Any, None, _T]: ...
 
@@ -71,7 +82,8 @@ class Slave:
     def busy(self) -> bool: ...
 
 class Master:
-    def __init__(self) -> None: ...
+    output: _Output
+    def __init__(self, *, output: _Output = True) -> None: ...
     def listen(
         self, port: int = 0, backlog: int = 100, host: str | None = None
     ) -> tuple[str, int]: ...
@@ -98,6 +110,7 @@ class Master:
         on: str | None = None,
         priority: float = 0,
         name: str | None = None,
+        output: _Output | Literal["master"] = "master",
     ) -> Promise[_T]: ...
     def parallel(
         self, tasks: Iterable[tuple[_Remote, _Local[_T]] | Sequence[Any]]
@@ -352,6 +365,7 @@ dpfw_reduce = _default.reduce
 dpfw_map_reduce = _default.map_reduce
 dpfw_for_each = _default.for_each
 
+def dpfw_output(output: _Output) -> None: ...
 def dpfw_close() -> None: ...
 @overload
 def force(promise: Future[_T]) -> _T: ...

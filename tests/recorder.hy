@@ -158,6 +158,7 @@ recordings are equal and a reader can check the proofs."
     (.connect master host port)
     (setv task master.make-task)
     (force (task "(fn [i o] (+ 2 3))" read-result))
+    (force (task "(fn [i o] (print \"hello\") 5)" read-result :output None))
     (setv x 21)
     (force (task `(fn [i o] (* 2 ~x)) read-result))
     (force (task "(fn [i o] (write (* 2 (read i)) o) \"done\")" ask))

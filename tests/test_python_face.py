@@ -63,7 +63,8 @@ def test_what_acts_on_the_default_master_has_the_names_of_its_methods():
         if getattr(getattr(dpfw, name), "__module__", None) == "dpfw.master"
         and name != "Master"
     }
-    assert functions == METHODS
+    # Which sets the attribute of that name.
+    assert functions - {"output"} == METHODS
     assert len(METHODS) > 15
 
 

@@ -50,6 +50,7 @@ some more wait for those before them."
     (.show-progress chunks)
     (while (setx chunk (.next chunks))
       (yield #(chunk.start chunk.results)))
+    (.settle chunks.network.output)
     (when chunks.failed
       (raise chunks.failed.error))
     (finally
@@ -193,7 +194,7 @@ some more wait for those before them."
     (setv task chunk.task
           chunk.task None)
     (try
-      (setv seconds (.take chunk (.result promise) task (self.count-of-results chunk.size)))
+      (setv seconds (.take chunk (.given promise) task (self.count-of-results chunk.size)))
       (except [e Exception]
         (if (and self.options.returned (isinstance e SlaveLost))
           (.give-error chunk (.about-items chunk e))

@@ -23,6 +23,7 @@ two steps (``net/interrupt``)."
   threading
   time
   dpfw.dispatch.dispatcher [Dispatcher]
+  dpfw.dispatch.output [Output]
   dpfw.dispatch.play [check-leave described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
@@ -44,6 +45,7 @@ two steps (``net/interrupt``)."
   log (logging.getLogger __name__)
   STOP-GRACE 5      ; seconds until a slave that a cancel cannot reach is hung up on
   KILL-GRACE 2      ; seconds that a slave has to end when it is told to
+  CLOSE-PATIENCE 5  ; seconds until nobody waits any more for output to be shown
   FLUSH-EVERY 0.02  ; seconds, where the system does not tell when a socket has room
   NOTHING [#("task" [b"(fn [i o])"])]  ; the payloads of a task that does nothing
   HEAVY 65536)      ; bytes of an answer that is not read in the reactor's thread
@@ -65,6 +67,7 @@ two steps (``net/interrupt``)."
       self.lock (threading.Lock)                   ; of the dispatcher
       self.change (threading.Condition self.lock)  ; of who is here or idle
       self.leader (Leader self.node.reactor)
+      self.output (Output self)
       self.here (Here)
       self.redialling {}            ; address that was dialled -> its `Redialler`
       self.doing {
@@ -266,6 +269,8 @@ two steps (``net/interrupt``)."
     (when (= kind "leave")
       (check-leave session.connection number (len payload))
       (return (.report self self.dispatcher.drained session)))
+    (when (= kind "output")
+      (return (.take self.output session number payload)))
     (setv task session.task)
     (unless (and task task.reader (= number task.number))
       (raise (WireError
@@ -284,7 +289,7 @@ two steps (``net/interrupt``)."
       (= kind "data") (do
         (setv session.reading reading)
         (.feed self session task reading payload))
-      (!= kind "output")  ; reserved: no slave sends it yet
+      True
         (raise (WireError f"{session.connection.peer} sent a frame {kind}, which only masters send"))))
 
   (defn feed [self session task reading data]
@@ -366,7 +371,7 @@ two steps (``net/interrupt``)."
       (setv [outcome error] (play task connection number
         (fn [failure] (.cancel self task #("error" failure)))
         (fn [outlet] (setv session.outlet outlet))
-        (fn [] (.report self self.dispatcher.drained session))))
+        (partial self.take-frame session)))
       (except [e BaseException]  ; out of memory, or a fault of ours
         (setv [outcome error] [None (WireError f"the local procedure's thread failed: {e !r}")]))
       (finally
@@ -495,6 +500,7 @@ two steps (``net/interrupt``)."
     ; What other threads had locked stays locked.
     (setv
       self.leader (Leader None)
+      self.output (Output self)
       self.dispatcher (Dispatcher self.dispatcher.master)
       self.dispatcher.closed True
       self.lock (threading.Lock)
@@ -505,6 +511,7 @@ two steps (``net/interrupt``)."
     (.act self self.dispatcher.close)
     (with [_ self.change]
       (.notify-all self.change))
+    (.settle self.output :patience CLOSE-PATIENCE)
     (.close self.leader)
     (.close self.node))
 

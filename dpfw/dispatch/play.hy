@@ -17,17 +17,19 @@
   dpfw.task.ports [BUFFER-SIZE Inlet Outlet make-ports])
 (eval-when-compile (require hyrule.control [unless]))
 
+(setv ASIDE #{"leave" "output"})  ; frames that are not for the procedure
 
-(defn play [task connection number failed outlet-made left]
+
+(defn play [task connection number failed outlet-made aside]
   "Run the local procedure of a task, then wait for the remote to end.
 
   ``failed`` is called with the procedure's error when it fails before the remote
-  has ended, ``outlet-made`` with what the remote is sent, and ``left`` when the slave
-  says that it leaves. Returns the task's
+  has ended, ``outlet-made`` with what the remote is sent, and ``aside`` with the kind,
+  number and payload of a frame that is not for the procedure. Returns the task's
   outcome, and the error that ended the connection, or None; with the latter, the
   outcome is None unless the procedure made something of it."
   (setv
-    inlet (MasterInlet connection number task left)
+    inlet (MasterInlet connection number task aside)
     outlet (MasterOutlet connection number inlet task.promise)
     [i o] (make-ports inlet outlet)
     result None
@@ -58,11 +60,11 @@
   "What the slave sends to a local procedure: the remote's output, then its
   result, on a line of its own."
 
-  (defn __init__ [self connection number task left]
+  (defn __init__ [self connection number task aside]
     (.__init__ (super) connection number)
     (setv
       self.task task
-      self.left left
+      self.aside aside
       self.error None    ; of the remote, or that the slave was lost
       self.heard False   ; has the local procedure heard of it?
       self.lost False
@@ -105,24 +107,21 @@
       (yield (cut data n))))
 
   (defn control-other [self kind number length]
-    (unless (= kind "leave")
+    (unless (in kind ASIDE)
       (raise (WireError
         f"{self.connection.peer} sent a frame {kind} of task {number}, which it does not run")))
-    (check-leave self.connection number length)
-    (self.left))
+    (self.aside kind number (.receive-payload self.connection)))
 
   (defn control [self kind length]
     (setv payload (.receive-payload self.connection))
-    (when (= kind "output")  ; reserved: no slave sends it yet
-      (return))
+    (when (in kind ASIDE)
+      (return (self.aside kind self.number payload)))
     (cond
       (= kind "end") (do
         (.check-agreed self.connection payload)
         (.take-result self payload))
       (= kind "error")
         (setv self.error (described (bytes payload) self.connection self.task))
-      (= kind "leave")
-        (check-leave self.connection self.number length)
       True
         (raise (WireError f"{self.connection.peer} sent a frame {kind}, which only masters send")))
     (setv self.ended True))

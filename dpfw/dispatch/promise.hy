@@ -30,6 +30,7 @@
     ; A Future's, until it ends. Its own callbacks are not used.
     _state "PENDING"  _result None  _exception None  _done-callbacks #()
     value NOTHING    ; its result, when it has one
+    unshown None     ; the `Output` that its remote's output has gone to, as far as known
     ended False)     ; as `done` says
 
   ; A Future makes a lock for each, which takes longer than all else that is made here.
@@ -140,14 +141,28 @@
     seconds."
     (unless self.ended
       (.wait self timeout))
+    (when self.unshown
+      (.await-output self timeout))
     (if (is self.value NOTHING)
       (.result (super) 0)
       self.value))
 
+  (defn given [self]
+    "The same of one that has ended, without waiting for output."
+    (setv self.unshown None)
+    (.result self))
+
   (defn exception [self [timeout None]]
     (unless self.ended
       (.wait self timeout))
+    (when self.unshown
+      (.await-output self timeout))
     (.exception (super) 0))
+
+  (defn await-output [self timeout]
+    "Let what the remote printed be seen before its result, if that does not take long."
+    (setv [output self.unshown] [self.unshown None])
+    (.settle output timeout))
 
   (defn wait [self [timeout None]]
     "Wait until it has ended, or so many seconds."
@@ -185,7 +200,7 @@
         (.cancel self)
         (raise)))
     (try
-      (return (.result self))
+      (return (.given self))
       (except [e CancelledError]
         (raise (asyncio.CancelledError #* e.args) :from e))
       (except [e StopIteration]

@@ -5,8 +5,15 @@
   dpfw.data.codec [packed? size-of]
   dpfw.errors [SlaveLost]
   dpfw.net.frames [LIMIT-ADVICE framed header]
+  dpfw.task.failure [escaped]
   dpfw.task.remote [as-texts values-payload])
 (eval-when-compile (require hyrule.control [unless]))
+
+
+(setv
+  MASTERS "master"  ; the output of a task that goes where its master's goes
+  FEW 3             ; lines that fit into a message,
+  LONGEST-LINE 200) ; and characters of each
 
 
 (defclass Task []
@@ -19,15 +26,17 @@
   procedure of two ports, and has a thread. ``slave`` is the one that it must run
   on, or None; ``timeout`` is in seconds, or None; ``retries`` is how often it may
   still run again when its slave is lost. ``on`` is a label that its slave must have,
-  or None; the tasks of a higher ``priority`` are next; ``name`` is for people."
+  or None; the tasks of a higher ``priority`` are next; ``name`` is for people, and
+  ``output`` says what is done with what it prints."
 
   ; Of most tasks.
   (setv
     on None  priority 0  name None
-    special False)  ; has it a label or a priority?
+    special False   ; has it a label or a priority?
+    said #())       ; the last texts that its remote has printed
 
   (defn __init__ [self payloads [reader None] [local None] [slave None]
-                  [timeout None] [retries 0] [on None] [priority 0] [name None]]
+                  [timeout None] [retries 0] [on None] [priority 0] [name None] [output MASTERS]]
     (when (or on priority)
       (setv self.on on  self.priority priority  self.special True))
     (when name
@@ -38,6 +47,7 @@
       self.local local
       self.slave slave
       self.timeout timeout
+      self.output output
       self.promise None
 
       self.state "waiting"
@@ -100,10 +110,17 @@
 
 (defn slave-lost [slave error task]
   (setv lost (SlaveLost (+
-    f"the slave {slave.name} at {slave.address} was lost: {error}. What became of the {(called task)} "
+    f"the slave {slave.name} at {slave.address} was lost: {error}.{(printed-last task)} "
+    f"What became of the {(called task)} "
     "is unknown; if it may run twice, give it :retries")))
   (setv lost.__cause__ error)
   lost)
+
+(defn printed-last [task]
+  (setv lines (cut (.splitlines (.join "" task.said)) (- FEW) None))
+  (if lines
+    f" It printed last: {(.join " / " (gfor  line lines  (escaped (cut line LONGEST-LINE))))}."
+    ""))
 
 (defn lost-before [slave task]
   (SlaveLost f"the slave {slave.name} at {slave.address} was lost before it was given this {(called task)}"))

@@ -112,9 +112,9 @@ configurations of the tests' own."
     (setv data (* b"x" 5,000,000))
     (holds (run-task master `(fn [i o] ~data)) data)
     (setv told (StringIO))
-    (.setattr monkeypatch sys "stderr" told)
+    (.setattr monkeypatch sys "stdout" told)
     (run-task master '(fn [i o] (print "from a remote")) :slave (get slaves 0))
-    (until (fn [] (in "near: from a remote\n" (.getvalue told))))
+    (holds (.getvalue told) f"[{(. (get slaves 0) name)}] from a remote\n")
     ; The cookie of this network is not there.
     (holds (run-task master '(fn [i o] (import os) (.get os.environ "DPFW_COOKIE"))) None)
     (setv pids (.broadcast master '(fn [i o] (import os) (os.getpid)))))

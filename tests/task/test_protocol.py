@@ -24,7 +24,7 @@ class Client:
 
     binding = ""
 
-    def __init__(self, address, cookie, tls=False, role="master"):
+    def __init__(self, address, cookie, tls=False, role="master", about=None):
         self.socket = socket.create_connection(address, 20)
         if tls:
             context = ssl.create_default_context()
@@ -33,21 +33,28 @@ class Client:
             certificate = self.socket.getpeercert(binary_form=True)
             self.binding = hashlib.sha256(certificate).hexdigest()
         self.file = self.socket.makefile("rb")
-        dialled = self.hello(role)
+        words = " about" if about else ""
+        dialled = self.hello(role, words)
         self.send(dialled + "\n")
         line = self.line()
         found = re.fullmatch(
-            rf'(\(dpfw 1 slave "{HEX}{{32}}" "{HEX}{{32}}") "({HEX}{{64}})"\)', line
+            rf'(\(dpfw 1 slave "{HEX}{{32}}" "{HEX}{{32}}"{words})'
+            rf' "({HEX}{{64}})"\)',
+            line,
         )
         assert found, line
         ends = (dialled, found[1] + ")")
         self.trusted = found[2] == self.proof(cookie, "listener", *ends)
         # A careful client hangs up here if that is not so.
         self.send(f'(proof "{self.proof(cookie, "dialler", *ends)}")\n')
+        if about:
+            self.send(about + "\n")
+            self.about = self.line()
 
     @staticmethod
-    def hello(role):
-        return f'(dpfw 1 {role} "{secrets.token_hex(16)}" "{secrets.token_hex(16)}")'
+    def hello(role, words=""):
+        session, nonce = secrets.token_hex(16), secrets.token_hex(16)
+        return f'(dpfw 1 {role} "{session}" "{nonce}"{words})'
 
     def proof(self, cookie, side, dialled, listened):
         text = f"dpfw proof 1\n{side}\n{dialled}\n{listened}\n{self.binding}"
@@ -147,6 +154,36 @@ def test_a_failure(address):
         assert (kind, number) == ("error", 1)
         assert '"type" "ZeroDivisionError"' in payload
         assert '"message" "division by zero"' in payload
+
+
+PRINTS = """(fn [i o]
+  (print "one")
+  (print "two \\"2\\"\\x1b" :end "")
+  (.warning (hy.I.logging.getLogger "mine") "three")
+  5)"""
+
+
+def test_output_for_who_asks(address):
+    with client(address, about='{"output" True}') as master:
+        assert re.search('"host" "[^"]+"', master.about)
+        master.send_frame("task", 1, PRINTS)
+        frames = [master.frame()]
+        while frames[-1][0] == "output":
+            frames.append(master.frame())
+        assert frames.pop() == ("end", 1, "5")
+        assert {frame[:2] for frame in frames} == {("output", 1)}
+        assert [frame[2] for frame in frames] == [
+            r'["stdout" "one\n"]',
+            '["log" "mine" 30 "three" ""]',
+            r'["stdout" "two \"2\"\u001b"]',
+        ]
+
+
+@pytest.mark.parametrize("about", [None, "{}", '{"output" False}'])
+def test_no_output_for_others(address, about):
+    with client(address, about=about) as master:
+        master.send_frame("task", 1, PRINTS)
+        assert master.frame() == ("end", 1, "5")
 
 
 def test_cancel_and_what_comes_late(address):
