@@ -106,7 +106,7 @@ is there."
       (setv keywords True))
     (.append words (if (is p.default p.empty)
       (hy.unmangle p.name)
-      f"[{(hy.unmangle p.name)} {p.default}]")))
+      f"[{(hy.unmangle p.name)} {(hy.repr p.default)}]")))
   f"({(.join " " words)})")
 
 (defn [(pytest.mark.parametrize "name" (sorted (| (set master.__all__) (set slave.__all__))))]
