@@ -6,9 +6,11 @@ launched slaves."
   os
   subprocess
   sys
+  pytest
   dpfw.master [Master]
   dpfw.launch [dpfw-launch]
-  dpfw.net.addresses [parse-address])
+  dpfw.net.addresses [parse-address]
+  dpfw.processes [place])
 
 (setv WAIT 30)  ; seconds, for anything at all
 
@@ -37,6 +39,12 @@ launched slaves."
   "A master with n launched slaves; gives the master and the slaves."
   (with [master (Master)]
     (yield #(master (dpfw-launch n master)))))
+
+(defn [contextmanager] pausing [seconds]
+  "Launched slaves that have died are replaced after so many seconds."
+  (with [patch (pytest.MonkeyPatch.context)]
+    (.setattr patch place "pauses" (fn [] (iter (* [seconds] 100))))
+    (yield)))
 
 (defn ended [process]
   "Wait for a process to end; its status, output and error."

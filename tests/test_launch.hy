@@ -14,8 +14,11 @@
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task]
   dpfw.errors [LaunchError MasterClosed SlaveLost WireError]
-  dpfw.launch [Launch dpfw-launch]
+  dpfw.launch [dpfw-launch]
   dpfw.master [Master]
+  dpfw.processes.launch [Launch]
+  dpfw.processes.local [local-launch]
+  dpfw.processes.place [Place]
   dpfw.task.ports [read-result]
   tests.helpers [begin outcome]
   tests.processes [await-so error-of launched run-task WAIT])
@@ -41,7 +44,7 @@
 (defn test-launched-slaves-are-processes-of-this-one []
   (with [[master slaves] (launched 2)]
     (assert (= (len slaves) 2) slaves)
-    (assert (= slaves (.slaves master)))
+    (assert (= (set slaves) (set (.slaves master))))
     (setv parents (.broadcast master '(fn [i o] (import os) (os.getppid))))
     (assert (= parents [(os.getpid) (os.getpid)]) parents)))
 
@@ -58,7 +61,7 @@
     (assert (gone? (get started 0)))
     ; Nor does a zombie, or the address that it was to dial.
     (assert (not (os.path.exists f"/proc/{(get started 0)}")))
-    (assert (= master.node.listeners {}) master.node.listeners)))
+    (assert (not master.node.connections) master.node.connections)))
 
 (defn test-they-go-with-the-master-that-closes []
   (with [[master slaves] (launched 2)]
@@ -151,17 +154,14 @@ dpfw_close()
 ;; When it is up
 
 (defn joining-slave [dispatcher #* preparations]
-  "A slave that has just dialled, and the launch that it belongs to."
-  (setv
-    launch (Launch 1 (SimpleNamespace
-      :node None
-      :network (SimpleNamespace :dispatcher dispatcher)
-      :check-open (fn [])))
-    (get launch.children "here") (SimpleNamespace :process (SimpleNamespace :returncode None)))
+  "A slave that has just joined, and the launch that it belongs to."
+  (setv network (SimpleNamespace :dispatcher dispatcher)
+        master (SimpleNamespace :node None :network network :check-open (fn []))
+        launch (Launch master (fn [launch] [(Place launch)])))
   (for [remote preparations]
     (.initialise dispatcher remote None))
-  (setv [slave _] (.joined dispatcher "id" (SimpleNamespace :about {}))
-        slave.through "here")
+  (setv [slave _] (.joined dispatcher "id" (SimpleNamespace :about {} :why "" :last-words []))
+        (. (get launch.places 0) slave) slave)
   #(launch slave))
 
 (defn test-it-waits-for-slaves-that-are-prepared []
@@ -210,7 +210,7 @@ dpfw_close()
 (defn [(pytest.mark.skipif (not (hasattr os "pidfd_open")) :reason "the system tells of no end")]
   test-who-hears-of-an-end-and-who-waits-for-it-close-one-file-once [caplog]
   (with [master (Master)]
-    (setv launch (Launch 1 master)
+    (setv launch (local-launch master 1)
           [slave] (.up launch)
           reactor master.node.reactor
           unwatch reactor.unwatch
@@ -237,10 +237,10 @@ dpfw_close()
     (dpfw-launch 0 master)
     (assert (nothing-kept))
     (setv slaves (dpfw-launch 2 master))
-    (.kill (. (get slaves 0) process))
+    (.kill master (get slaves 0))
     (await-so master (fn [] (. (get slaves 0) lost)))
     (assert (not (nothing-kept)))
-    (.kill (. (get slaves 1) process))
+    (.kill master (get slaves 1))
     (await-so master nothing-kept)))
 
 (defn test-nor-of-a-launch-that-failed [monkeypatch]

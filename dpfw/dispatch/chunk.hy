@@ -104,8 +104,8 @@ what its slave made of them, and which items an error is about."
   (defn about-items [self error]
     "The error, which says which items it concerns."
     (setv about (cond
-      (and (isinstance error SlaveLost) self.size) (SlaveLost (+ f"{error}; it had the items "
-        f"from {(.number self 0)} to {(.number self (- self.size 1))}"))
+      (and (isinstance error SlaveLost) self.size) (SlaveLost
+        f"items {(.number self 0)} to {(.number self (- self.size 1))}: {error}")
       ; Of its text.
       (and (is (type error) OverflowError) self.size) (OverflowError
         f"item {(.number self 0)}: {error}")))

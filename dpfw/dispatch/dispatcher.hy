@@ -35,7 +35,7 @@ the caller's. In between, anything may happen.
   dpfw.dispatch.registry [Registry note-about]
   dpfw.dispatch.session [Session]
   dpfw.dispatch.states [OPEN SESSION TASK advance]
-  dpfw.dispatch.task [Task drained-before lost-before slave-lost]
+  dpfw.dispatch.task [MOST-DEATHS Task drained-before lost-before slave-lost]
   dpfw.errors [MasterClosed WireError])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -141,8 +141,9 @@ the caller's. In between, anything may happen.
     todo)
 
   (defn dismissed [self session]
-    "This slave gets no more tasks."
+    "This slave gets no more tasks, and is to be killed."
     (unless (= session.state "lost")
+      (setv session.killed True)
       (advance session SESSION "dismissed")
       (.pop self.idle session None))
     [])
@@ -494,12 +495,20 @@ the caller's. In between, anything may happen.
       ; procedure, what it makes of that.
       (or task.playing (.sending self session task))
         (.add self.adrift task)
-      (and (= task.state "running") task.retries (not task.slave) (not self.closed)) (do
+      (and (= task.state "running") task.retries (not task.slave) (not self.closed)
+           (not (.deadly? self session task))) (do
         (-= task.retries 1)
         (advance task TASK "retried")
         (.put-back self task todo))
       True
-        (.finish-lost self task (slave-lost session.slave error task) todo)))
+        (.finish-lost self task (slave-lost session error task) todo)))
+
+  (defn deadly? [self session task]
+    "Has it ended one process after the other? Of slaves that were not launched here,
+    nobody knows."
+    (when (and session.connection.why (not session.killed))
+      (+= task.deaths 1))
+    (>= task.deaths MOST-DEATHS))
 
   (defn finish-lost [self task error todo]
     (.finish self task "lost" #("error" (if self.closed (closed-error) error)) todo))

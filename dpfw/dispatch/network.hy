@@ -115,15 +115,17 @@ two steps (``net/interrupt``)."
       (.retire self.node connection)
       (.joined self connection id)))
 
-  (defn joined [self connection id [dialled None]]
-    "A slave has shaken hands; returns it."
+  (defn joined [self connection id [dialled None] [linked None]]
+    "A slave has shaken hands; returns it. ``linked`` is the `processes/linked.Linked` of
+    one that was launched."
     (setv connection.congested (partial self.congested connection))
     (with [_ (Whole)]
       (with [_ self.lock]
         (setv [slave todo] (.joined self.dispatcher id connection dialled))
         (when (and slave (is slave.session.connection connection))
           (setv slave.address connection.peer
-                slave.through connection.name)))
+                slave.linked linked
+                slave.process (when linked linked.own))))
       (.perform self todo))
     slave)
 
@@ -453,16 +455,17 @@ two steps (``net/interrupt``)."
   (defn kill [self slave]
     (setv session slave.session)
     (.act self self.dispatcher.dismissed session)
-    (if slave.process
-      (.kill slave.process)
-      (do
-        (try
-          (.post session.connection [(framed "kill" 0 b"")])
-          (except [OSError]))  ; it has ended already
-        ; It may be stopped, or the network gone.
-        (.call-after self.node.reactor KILL-GRACE session.connection.abort))))
+    (unless (and slave.linked (.kill slave.linked))
+      (try
+        (.post session.connection [(framed "kill" 0 b"")])
+        (except [OSError]))  ; it has ended already
+      ; It may be stopped, or the network gone.
+      (.call-after self.node.reactor KILL-GRACE session.connection.abort)))
 
   (defn drain [self slave wait]
+    (when slave.linked
+      ; None is to come in its place.
+      (.give-up slave.linked.place))
     (.act self self.dispatcher.let-go slave.session)
     (when wait
       (.wait-for self (fn [] (when slave.lost True)))))
@@ -521,10 +524,11 @@ two steps (``net/interrupt``)."
     (.say self.node log.warning "%s" text))
 
   (defn say-gone [self session]
-    (unless (.is-set self.node.closed)
-      (if session.farewell
-        (.say self.node log.info "%r was drained, and has left" session.slave)
-        (.say self.node log.warning "%r is gone" session.slave))))
+    (cond
+      (.is-set self.node.closed) None
+      session.farewell (.say self.node log.info "%r was drained, and has left" session.slave)
+      ; Of one that was launched, its `Place` tells.
+      (not session.slave.linked) (.say self.node log.warning "%r is gone" session.slave)))
 
   (defn remind [self seconds]
     (.call-after self.node.reactor seconds (fn [] (.report self self.dispatcher.reminded))))

@@ -141,7 +141,7 @@
         self.ended True
         self.unread 0
         self.cause error
-        self.error (slave-lost self.task.session.slave error self.task))))
+        self.error (slave-lost self.task.session error self.task))))
 
   (defn drain [self]
     (try

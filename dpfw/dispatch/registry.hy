@@ -25,8 +25,8 @@ before anything else, its preparations."
       self.name None
       self.labels []
       self.address None       ; where its last connection led to
-      self.through None       ; the address of ours that it dialled
       self.process None       ; the `subprocess.Popen` of one that was launched here
+      self.linked None        ; the `processes/linked.Linked` of one that was launched
       self.session None       ; the last `Session` with it
       self.line (Line)        ; tasks that wait for this slave
       self.let-go False       ; drained by this master, which did not dial it since?

@@ -19,6 +19,7 @@
       self.useful False       ; has it done a task?
       self.failures 0         ; tasks that ended in an error
       self.error None         ; why it is lost
+      self.killed False       ; is its slave to be?
 
       self.connection connection
       self.since None         ; the moment when the last task was sent

@@ -9,11 +9,11 @@
   dpfw.task.remote [as-texts values-payload])
 (eval-when-compile (require hyrule.control [unless]))
 
-
 (setv
   MASTERS "master"  ; the output of a task that goes where its master's goes
-  FEW 3             ; lines that fit into a message,
-  LONGEST-LINE 200) ; and characters of each
+  MOST-DEATHS 5     ; slaves that may die of one task
+  FEW 2             ; lines that fit into a message
+  MOST-SHOWN 200)   ; characters of a line, or bytes of a remote, in one
 
 
 (defclass Task []
@@ -33,7 +33,8 @@
   (setv
     on None  priority 0  name None
     special False   ; has it a label or a priority?
-    said #())       ; the last texts that its remote has printed
+    said #()        ; the last texts that its remote has printed
+    deaths 0)       ; slaves that have died while they ran it
 
   (defn __init__ [self payloads [reader None] [local None] [slave None]
                   [timeout None] [retries 0] [on None] [priority 0] [name None] [output MASTERS]]
@@ -108,18 +109,41 @@
         f"the remote's {(if (= kind "task") "text takes" "values take")} {size} bytes and a "
         f"frame at most {limit}. {LIMIT-ADVICE}, or have the local procedure send data by write-object"))))))
 
-(defn slave-lost [slave error task]
-  (setv lost (SlaveLost (+
-    f"the slave {slave.name} at {slave.address} was lost: {error}.{(printed-last task)} "
-    f"What became of the {(called task)} "
-    "is unknown; if it may run twice, give it :retries")))
-  (setv lost.__cause__ error)
+(defn slave-lost [session error task]
+  (setv
+    slave session.slave
+    [said-now said-below] (what-was-said session.connection.last-words)
+    lost (SlaveLost (+
+      f"the slave {slave.name} at {slave.address} was lost: {(or session.connection.why error)}{said-now}.{(printed-last task)} "
+      f"What became of the {(called task)} is unknown; "
+      (if (>= task.deaths MOST-DEATHS)
+        f"{task.deaths} slaves in a row have died while they ran it, so it is not tried again"
+        "if it may run twice, give it :retries")
+      (if session.connection.why (what-ran task) "")
+      said-below))
+    lost.__cause__ error)
   lost)
+
+(defn what-was-said [lines]
+  "The last words of a slave's process, for within a message and for below it."
+  (cond
+    (not lines) ["" ""]
+    (<= (len lines) FEW) [f" and said: {(.rstrip (.join " / " (map str.strip lines)) ".")}" ""]
+    True ["" (.join "\n  " [". It said last:" #* lines])]))
+
+(defn what-ran [task]
+  "The beginning of its remote, if people have written that."
+  (setv [[_ text]] (cut task.payloads -1 None)
+        shown (.join " " (.split (str (cut (get text 0) MOST-SHOWN) "utf-8" "replace"))))
+  (cond
+    (.startswith shown "(fn [dpfw-i dpfw-o]") ""
+    (< (len (get text 0)) MOST-SHOWN) f". It ran {shown}"
+    True f". It ran {shown} …"))
 
 (defn printed-last [task]
   (setv lines (cut (.splitlines (.join "" task.said)) (- FEW) None))
   (if lines
-    f" It printed last: {(.join " / " (gfor  line lines  (escaped (cut line LONGEST-LINE))))}."
+    f" It printed last: {(.join " / " (gfor  line lines  (escaped (cut line MOST-SHOWN))))}."
     ""))
 
 (defn lost-before [slave task]

@@ -153,11 +153,13 @@
     (except [[OSError TypeError]]  ; closed, no TCP, or a system that does not tell
       (polled sock HANG-UP))))
 
-(defn polled [sock events]
-  "Does poll(2) report any of these events, or an error, at this moment?"
+(defn polled [#* files-and-events]
+  "Does poll(2) report any of these events, each of the file before it, or an error, at
+  this moment?"
   (setv poll (select.poll))
   (try
-    (.register poll sock events)
+    (for [n (range 0 (len files-and-events) 2)]
+      (.register poll #* (cut files-and-events n (+ n 2))))
     (except [ValueError]  ; closed
       (return True)))
   (bool (.poll poll 0)))

@@ -11,12 +11,13 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 
 (import
   collections [deque]
+  select
   socket
   threading
   time
   dpfw.data.codec [packed? size-of]
   dpfw.errors [WireError]
-  dpfw.net.addresses [hung-up? peer-name]
+  dpfw.net.addresses [HANG-UP hung-up? peer-name polled]
   dpfw.net.frames [
     DEFAULT-LIMIT HEADER check-partial-header checked-header framed frames-ahead header]
   dpfw.net.memory [new-memory])
@@ -48,7 +49,10 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.role None      ; the other end's: master, slave or watcher,
       self.about {}       ; what it has said of itself,
       self.differences "" ; and how its versions differ from ours
-      self.why ""         ; what is known of why it ended
+      ; Of a process that was started here, and is at the other end:
+      self.lifeline None  ; a file that can be read when it has ended,
+      self.why ""         ; and how it did, in words,
+      self.last-words []  ; and the lines that it said last
       self.peer (peer-name sock)
       self.name (cut (.getsockname sock) 2)  ; our own host and port
       self.received b""   ; bytes that came and were not taken yet:
@@ -266,10 +270,9 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     n)
 
   (defn ended [self]
-    (setv why (if self.why f": {self.why}" ""))
     (if (or self.left (< self.taken (len self.received)))
-      (WireError f"the connection with {self.peer} was cut in the middle of a frame{why}")
-      (ConnectionEnded f"the connection with {self.peer} ended{why}")))
+      (WireError f"the connection with {self.peer} was cut in the middle of a frame")
+      (ConnectionEnded f"the connection with {self.peer} ended")))
 
   (defn check-agreed [self payload]
     "Packed data come from who has agreed to them. Raises `WireError`."
@@ -430,7 +433,10 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 
   (defn hung-up [self]
     "Has the other end closed its side?"
-    (or self.aborted (hung-up? self.sock)))
+    (or self.aborted
+        (if self.lifeline
+          (polled self.lifeline select.POLLIN self.sock HANG-UP)
+          (hung-up? self.sock))))
 
   (defn abort [self]
     "End the connection now, waking any thread that waits in it. Idempotent;

@@ -2,6 +2,7 @@
 
 (import
   argparse
+  faulthandler
   logging
   os
   signal
@@ -12,6 +13,7 @@
   dpfw.net.metrics [serve-metrics]
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
+  dpfw.serve.inherited [dial-over inherited-socket]
   dpfw.serve.server [Server]
   dpfw.serve.standard [OwnHandler]
   dpfw.serve.stdio [accept-over socket-to-master])
@@ -29,6 +31,8 @@
     :level (.upper options.log-level)
     :handlers [(OwnHandler)]
     :format "%(asctime)s %(levelname)s %(name)s: %(message)s")
+  ; Of a crash in C, only the thread in which it happened is of interest.
+  (faulthandler.enable :file 2 :all-threads False)
   (signal.signal signal.SIGTERM end-process)
   (try
     (setv sock (when options.stdio (socket-to-master)))
@@ -39,6 +43,8 @@
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
+        (is-not options.socket None)
+          (serve-to-end server (dial-over server.node options.socket))
         (is options.connect None)
           (listen-and-serve server options)
         options.once
@@ -80,10 +86,13 @@
   (setv
     parser (parser-of-arguments)
     options (.parse-args parser arguments))
-  (if options.stdio
-    (check-stdio parser options)
-    (when (= (is options.port None) (is options.connect None))
-      (.error parser "give a port to listen on, or --connect HOST:PORT")))
+  (cond
+    options.stdio
+      (check-stdio parser options)
+    (is-not options.socket None)
+      None
+    (= (is options.port None) (is options.connect None))
+      (.error parser "give a port to listen on, or --connect HOST:PORT"))
   (when (and options.once (is options.connect None))
     (.error parser "--once goes with --connect"))
   (try
@@ -118,6 +127,8 @@
     :help "with --connect: dial once, and end when the master goes")
   (.add-argument parser "--stdio" :action "store_true"
     :help "serve the master at the other end of standard input and output, as dpfw-launch-ssh has it")
+  (.add-argument parser "--socket" :metavar "FD" :type socket
+    :help "serve the master at the other end of this descriptor, as dpfw-launch has it")
   (.add-argument parser "--name" :type text
     :help "what its masters are to call it (default: its host and process id)")
   (.add-argument parser "--label" :action "append" :type text
@@ -132,6 +143,12 @@
     :choices ["debug" "info" "warning" "error"]
     :help "what to log on standard error (default: %(default)s)")
   parser)
+
+(defn socket [text]
+  (try
+    (inherited-socket (int text))
+    (except [[ValueError OSError]]
+      (raise (argparse.ArgumentTypeError f"{text !r} is no descriptor of a socket; this is what (dpfw-launch 2) starts")))))
 
 (defn text [x]
   (if (and x (text? x))

@@ -17,7 +17,7 @@
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read read-object read-result write]
   tests.helpers [until]
-  tests.processes [await-slaves await-so error-of launched run-task slave-process slave-server WAIT])
+  tests.processes [await-slaves await-so error-of launched pausing run-task slave-process slave-server WAIT])
 (require hyrule.control [unless])
 
 (setv
@@ -28,8 +28,9 @@
 ;; A slave dies
 
 (defn [pytest.fixture] two []
-  "A master with two launched slaves, of which the first is to die."
-  (with [both (launched 2)]
+  "A master with two launched slaves, of which the first is to die, and to stay dead."
+  (with [_ (pausing 3600)
+         both (launched 2)]
     (setv [master [victim other]] both)
     (yield #(master victim other))
     (assert (.wait victim.process WAIT))
@@ -117,7 +118,7 @@
   (setv error (error-of run-task master
     '(fn [i o] (write "started" o) (.flush o) (* "x" 50,000,000)) local :slave victim))
   (assert (isinstance error SlaveLost) (repr error))
-  (assert (in "middle of a frame" (str error)) (str error)))
+  (assert (in "was ended by SIGKILL" (str error)) (str error)))
 
 (defn test-death-in-the-middle-of-a-large-object [two]
   (setv [master victim other] two)

@@ -153,7 +153,7 @@ results, results one by one in order."
     (setv got (.map master
       '(fn [x] (when (= x 5) (import os) (os._exit 3)) x) (range 12) :chunk-size 2 :errors "return"))
     (holds (lfor  x got  (if (isinstance x SlaveLost) "lost" x)) [0 1 2 3 "lost" "lost" 6 7 8 9 10 11])
-    (assert (in "it had the items from 4 to 5" (str (get got 4))) (get got 4))))
+    (assert (in "items 4 to 5: the slave " (str (get got 4))) (get got 4))))
 
 (defn test-where-no-result-has-a-place-no-error-has [master]
   (setv taken []

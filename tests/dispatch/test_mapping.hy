@@ -625,7 +625,7 @@ and how much of the items they have in hand."
     (setv error (error-of (fn []
       (.map master '(fn [x] (when (= x 5) (import os) (os._exit 3)) x) (range 40) :chunk-size 2))))
     (assert (isinstance error SlaveLost) (repr error))
-    (assert (in "it had the items from 4 to 5" (str error)) (str error))
+    (assert (in "items 4 to 5: the slave " (str error)) (str error))
     (until (fn [] (= (len (idle-slaves master)) 1)))
     (holds (.map master 'abs [-1 2]) [1 2])))
 

@@ -295,7 +295,7 @@ m.dpfw_slaves()
   (with [[master [slave]] (launched 1)]
     (setv runs (.make-task master FOR-EVER read-result)
           waits (.make-task master '(fn [i o] 1) read-result))
-    (.kill slave.process)
+    (.kill master slave)
     (assert (isinstance (.exception runs WAIT) SlaveLost))
     (until (fn [] (in "a task waits, and this master has no slave" caplog.text)))
     (assert (not (.done waits)))))

@@ -147,6 +147,8 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.dialled dialled
       self.serial process.serial
       self.about {"labels" process.labels}
+      self.why ""
+      self.last-words []
       self.session None
       self.closed False       ; at our end
       self.ended False        ; at the other, or by the network

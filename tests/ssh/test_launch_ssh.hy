@@ -13,9 +13,10 @@
   subprocess
   sys
   threading
+  types [SimpleNamespace]
   pytest
   dpfw.ssh.launch :as ssh-launch
-  dpfw.ssh.launch [SshSlave WantsToAsk]
+  dpfw.ssh.launch [SshPlace WantsToAsk]
   dpfw.errors [LaunchError MasterClosed SlaveLost]
   dpfw.master [Master]
   tests.helpers [begin holds outcome until]
@@ -241,6 +242,11 @@
 
 ;; When it goes down
 
+(defn replaced? [master slave]
+  "With the dispatcher's lock: is there another in its place?"
+  (setv slaves (list (.values master.network.dispatcher.registry.connected)))
+  (and (= (len slaves) 1) (is-not (get slaves 0) slave)))
+
 (defn test-a-task-hears-how-ssh-ended-and-what-it-said-last [tmp-path caplog]
   (with [[master [slave]] (launched-by tmp-path f"echo $$ >{tmp-path}/pid; echo good night >&2; {THROUGH-SOCKET}")]
     (setv started (threading.Event)
@@ -251,16 +257,14 @@
     (setv error (.exception promise WAIT))
     (assert (isinstance error SlaveLost) (repr error))
     (assert (in "ssh was ended by SIGKILL and said: good night" (str error)) (str error))
-    (await-so master (fn [] slave.lost))
-    (await-so master (fn [] (not master.node.closers)))
-    (until (fn [] (in "there: ssh was ended by SIGKILL" caplog.text)))))
+    (await-so master (fn [] (and slave.lost (replaced? master slave))))
+    (until (fn [] (in "the slave on there is lost: ssh was ended by SIGKILL" caplog.text)))))
 
 (defn test-where-the-system-tells-of-no-end-somebody-looks [tmp-path monkeypatch]
   (.delattr monkeypatch os "pidfd_open" :raising False)
   (with [[master [slave]] (launched-by tmp-path f"echo $$ >{tmp-path}/pid; {THROUGH-SOCKET}")]
     (os.kill (int (.read-text (/ tmp-path "pid"))) signal.SIGKILL)
-    (await-so master (fn [] slave.lost))
-    (await-so master (fn [] (not master.node.closers)))))
+    (await-so master (fn [] (and slave.lost (replaced? master slave))))))
 
 (defn test-a-slave-that-dies-is-lost-with-its-last-words-though-its-child-lives [tmp-path]
   (with [[master _] (launched-by tmp-path THROUGH-PIPES)]
@@ -324,7 +328,7 @@ sys.exit(dpfw.slave.main([\"--stdio\"]))'"))
 
 (defn test-who-asks-does-so-alone [monkeypatch]
   (.setattr monkeypatch ssh-launch (hy.mangle "terminal?") (fn [] True))
-  (setv slave (SshSlave None None (threading.Semaphore))
+  (setv slave (SshPlace (SimpleNamespace :network None :node None) None (threading.Semaphore) None None)
         asks [])
   (defn connect [* ask]
     (when (not ask)

@@ -130,7 +130,7 @@ configurations of the tests' own."
     (os.kill (parent carrier) signal.SIGKILL)
     (setv error (.exception promise WAIT))
     (assert (isinstance error SlaveLost) (repr error))
-    (assert (in "the connection with far ended: ssh ended with status 255" (str error)) (str error))
+    (assert (in "at far was lost: ssh ended with status 255" (str error)) (str error))
     (await-so master (fn [] slave.lost))
     (until (fn [] (not (os.path.exists f"/proc/{slave-pid}"))))))
 

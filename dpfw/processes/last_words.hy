@@ -5,8 +5,10 @@ read meanwhile. So who says more than can be shown has to wait."
 
 (import
   collections [deque]
+  itertools [takewhile]
   logging
   os
+  re
   select
   threading
   dpfw.task.failure [escaped])
@@ -14,16 +16,22 @@ read meanwhile. So who says more than can be shown has to wait."
 
 (setv
   log (logging.getLogger __name__)
-  KEPT 8         ; lines
+  KEPT 100       ; lines, room for what a crash says of one thread
+  LAST 8         ; of those, if it is no crash
   TOLD 400       ; characters of each, when they are told
   LONGEST 2000   ; bytes of a line; what is longer counts as several
-  CHUNK 65536)   ; bytes
+  CHUNK 65536    ; bytes
+  FATAL (re.compile "Fatal Python error: ")
+  THREAD (re.compile "(Current thread|Stack) ")
+  FRAME (re.compile " +File \"")
+  REMOTE (re.compile " +File \"<remote ")
+  MOST-FRAMES 12)  ; where no remote runs
 
 
 (defclass LastWords []
   "The lines that come out of a pipe, which this owns. ``show`` is called with each, a
-  text without its end and with control characters escaped, in order, in threads of the
-  node's pool."
+  text without its end, in order, in threads of the node's pool. What is kept has its
+  control characters escaped."
 
   (defn __init__ [self pipe node show]
     (setv
@@ -56,10 +64,21 @@ read meanwhile. So who says more than can be shown has to wait."
         (.close-pipe self))
       (.begin-to-show self)))
 
+  (defn excerpt [self]
+    "A list of the lines that tell most: those of a crash, or else the last."
+    (setv lines (.lines self)
+          crash (last-such lines FATAL))
+    (if (is crash None)
+      (cut lines (- LAST) None)
+      [(get lines crash) #* (crashed-thread (cut lines (+ crash 1) None))]))
+
   (defn said [self]
-    "The last lines, in one; an empty text when nothing was said."
+    "The same in one line; an empty text when nothing was said."
+    (.join " / " (map str.strip (.excerpt self))))
+
+  (defn lines [self]
     (with [_ self.lock]
-      (.join " / " (gfor  line self.kept  :if (.strip line)  (cut (.strip line) TOLD)))))
+      (lfor  line self.kept  :if (.strip line)  (cut line TOLD))))
 
   (defn show-all [self]
     "In a thread of the pool."
@@ -89,8 +108,8 @@ read meanwhile. So who says more than can be shown has to wait."
   (defn note [self lines]
     (for [line lines
           at (range 0 (max 1 (len line)) LONGEST)]
-      (setv text (escaped (.rstrip (str (cut line at (+ at LONGEST)) "utf-8" "replace"))))
-      (.append self.kept text)
+      (setv text (.rstrip (str (cut line at (+ at LONGEST)) "utf-8" "replace")))
+      (.append self.kept (escaped text))
       (.append self.unshown text)))
 
   (defn close-pipe [self]
@@ -119,3 +138,17 @@ read meanwhile. So who says more than can be shown has to wait."
         (unless self.closed
           (.watch self.reactor self.pipe select.POLLIN self.hear))))
     lines))
+
+
+;; What faulthandler says of a crash: the stack of the thread that crashed, among others,
+;; the innermost frame first. Below the remote's are those of what runs remotes.
+
+(defn crashed-thread [lines]
+  (setv start (last-such lines THREAD)
+        frames (list (takewhile FRAME.match (cut lines (if (is start None) 0 (+ start 1)) None)))
+        remote (last-such frames REMOTE))
+  (cut frames (if (is remote None) MOST-FRAMES (+ remote 1))))
+
+(defn last-such [lines pattern]
+  "The number of the last line that begins so, or None."
+  (next (gfor  n (reversed (range (len lines)))  :if (.match pattern (get lines n))  n) None))

@@ -6,7 +6,7 @@
   threading
   pytest
   dpfw.net.node [Node]
-  dpfw.ssh.last-words [KEPT LONGEST TOLD LastWords]
+  dpfw.processes.last-words [KEPT LAST LONGEST TOLD LastWords]
   tests.helpers [WAIT holds until])
 
 (defn [contextmanager] listening [show]
@@ -28,14 +28,16 @@
     (until (fn [] (= (len shown) 5)))
     (.close words)
     (until (fn [] (= (len shown) 6))))
-  (holds shown ["one" "two \\x1b[31m\ufffd" "" (* "x" LONGEST) "x" "unfinished"])
-  (holds (.said words) (.join " / " [#* (cut shown 2) (* "x" TOLD) #* (cut shown 4 None)])))
+  (holds shown ["one" "two \x1b[31m\ufffd" "" (* "x" LONGEST) "x" "unfinished"])
+  (holds (.said words) (.join " / " ["one" "two \\x1b[31m\ufffd" (* "x" TOLD) #* (cut shown 4 None)])))
 
 (defn test-only-so-many-are-kept []
   (with [[words to] (listening (fn [_]))]
-    (os.write to (.join b"" (gfor  n (range 100)  (b% n))))
+    (os.write to (.join b"" (gfor  n (range 300)  (b% n))))
     (.close words)
-    (holds (.said words) (.join " / " (gfor  n (range (- 100 KEPT) 100)  f"line {n}")))))
+    (holds (len words.kept) KEPT)
+    (holds (.excerpt words) (lfor  n (range (- 300 LAST) 300)  f"line {n}"))
+    (holds (.said words) (.join " / " (.excerpt words)))))
 
 (defn b% [n]
   (.encode f"line {n}\n"))

@@ -1,0 +1,1 @@
+"Processes that a master starts for its slaves."

@@ -1,0 +1,66 @@
+"Slaves that are processes of this machine: how one is started.
+
+It serves the session on the socket that it is given, and ends with it."
+
+(import
+  os
+  subprocess
+  sys
+  time
+  dpfw.errors [LaunchError]
+  dpfw.net.handshake [listen-handshake]
+  dpfw.processes.launch [START-TIMEOUT Launch]
+  dpfw.processes.linked [Linked]
+  dpfw.processes.place [Place])
+(eval-when-compile (require hyrule.control [unless]))
+
+
+(defn local-launch [master n]
+  (Launch master (fn [launch]
+    (lfor  _ (range n)  (LocalPlace launch)))))
+
+
+(defclass LocalPlace [Place]
+  "The place of a slave on this machine."
+
+  (defn called [self]
+    (if self.slave f"the slave {self.slave.name}" "a launched slave"))
+
+  (defn attempt [self]
+    (setv process (.start self.launch self
+      (fn [ended] (Linked self.start self.node show ended)))
+          process.connection.peer f"localhost/{process.process.pid}")
+    (.fill self process self.greet))
+
+  (defn start [self sock]
+    (subprocess.Popen
+      [(getattr hy "sys_executable" sys.executable) "-m" "dpfw.slave" "--socket" (str (.fileno sock))]
+      :stdin subprocess.DEVNULL  :stderr subprocess.PIPE  :bufsize 0
+      :pass-fds [(.fileno sock)]
+      :env (environment self.node)
+      ; A Ctrl-C at the master's terminal is the master's.
+      :start-new-session True))
+
+  (defn greet [self connection]
+    ; It may take its time to start, and then none for the handshake.
+    (.peek connection (+ (time.monotonic) START-TIMEOUT))
+    (.shake-hands self.node listen-handshake connection (.secret self.node)))
+
+  (defn why-not [self process ended error]
+    (LaunchError (cond
+      ended f"{(.called self)} did not come up: {(.fate process)}"
+      (isinstance error TimeoutError) f"{(.called self)} was not ready within {START-TIMEOUT} seconds"
+      True f"{(.called self)} did not come up: {error}"))))
+
+
+(defn show [line]
+  "What it writes to standard error comes out on that of this process."
+  (.write sys.stderr (+ line "\n"))
+  (.flush sys.stderr))
+
+(defn environment [node]
+  "What a process imports, prints and authenticates with."
+  {#** os.environ
+   "PYTHONPATH" (.join os.pathsep (filter None sys.path))
+   "PYTHONUNBUFFERED" "1"
+   "DPFW_COOKIE" (.decode (.secret node))})
