@@ -15,13 +15,14 @@ its master, however that ends. One that ends before is replaced."
   types [ModuleType]
   dpfw.master [default-master]
   dpfw.processes.local [local-launch]
+  dpfw.processes.settings [Settings]
   dpfw.ssh.command [checked-command checked-path destinations]
   dpfw.ssh.installation [DEFAULT-PYTHON]
   dpfw.ssh.launch [ssh-launch])
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn dpfw-launch [n [master None]]
+(defn dpfw-launch [n [master None] * [name None] [labels None] [env None] [memory None]]
   "Start ``n`` slave processes on this machine, wait until all are connected to
   the master (the default one if None is given), and return their slaves.
 
@@ -30,9 +31,21 @@ its master, however that ends. One that ends before is replaced."
   that ends before is replaced, by a new `Slave`, unless `dpfw-kill` has ended it. Raises
   `LaunchError` when one does not come up; then none stays. ::
 
-    (len (dpfw-launch 2))  ; => 2"
+    (len (dpfw-launch 2))  ; => 2
+
+  ``name`` is what they are called, with a number behind it if there are several;
+  ``labels`` are for tasks that ask for slaves ``:on`` one of them; ``env`` is a
+  dict of environment variables. ``memory`` is what each may have, in bytes or
+  as a text, \"2G\": a remote that wants more gets a `MemoryError`, and its slave
+  serves on. Where the user has not set ``OMP_NUM_THREADS`` or its kin, libraries
+  that start threads of their own are told to start as many as is each slave's
+  share of the processors. ::
+
+    (setv [slave] (dpfw-launch 1 :name \"one\" :labels [\"gpu\"] :memory \"2G\"))
+    [slave.name slave.labels]  ; => [\"one\" [\"gpu\"]]"
   (check-number n)
-  (.up (local-launch (or master (default-master)) n)))
+  (setv settings (Settings n name labels env memory))
+  (.up (local-launch (or master (default-master)) settings)))
 
 (defn dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]
   "Start slaves on other machines, over ssh: ``per-host`` on each of ``hosts``. Wait until

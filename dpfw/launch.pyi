@@ -1,10 +1,18 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from dpfw.master import Master, Slave
 
 __all__ = ["dpfw_launch", "dpfw_launch_ssh"]
 
-def dpfw_launch(n: int, master: Master | None = None) -> list[Slave]: ...
+def dpfw_launch(
+    n: int,
+    master: Master | None = None,
+    *,
+    name: str | None = None,
+    labels: Collection[str] | None = None,
+    env: dict[str, str] | None = None,
+    memory: int | str | None = None,
+) -> list[Slave]: ...
 def dpfw_launch_ssh(
     hosts: Iterable[str],
     master: Master | None = None,

@@ -19,6 +19,7 @@
   dpfw.processes.launch [Launch]
   dpfw.processes.local [local-launch]
   dpfw.processes.place [Place]
+  dpfw.processes.settings [Settings]
   dpfw.task.ports [read-result]
   tests.helpers [begin outcome]
   tests.processes [await-so error-of launched run-task WAIT])
@@ -210,7 +211,7 @@ dpfw_close()
 (defn [(pytest.mark.skipif (not (hasattr os "pidfd_open")) :reason "the system tells of no end")]
   test-who-hears-of-an-end-and-who-waits-for-it-close-one-file-once [caplog]
   (with [master (Master)]
-    (setv launch (local-launch master 1)
+    (setv launch (local-launch master (Settings 1))
           [slave] (.up launch)
           reactor master.node.reactor
           unwatch reactor.unwatch

@@ -2,6 +2,7 @@
 
 (import
   errno
+  os
   random
   re
   select
@@ -167,6 +168,13 @@
 (defn local-pair? [sock]
   "Is it one of a pair of sockets, and so without an address?"
   (not (.getpeername sock)))
+
+(defn own-name [sock]
+  "How this end is called: HOST:PORT, or its host and process."
+  (setv address (.getsockname sock))
+  (if address
+    (format-address address)
+    f"{(socket.gethostname)}/{(os.getpid)}"))
 
 (defn peer-name [sock]
   "How errors call the other end: HOST:PORT."

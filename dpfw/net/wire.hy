@@ -17,7 +17,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   time
   dpfw.data.codec [packed? size-of]
   dpfw.errors [WireError]
-  dpfw.net.addresses [HANG-UP hung-up? peer-name polled]
+  dpfw.net.addresses [HANG-UP hung-up? own-name peer-name polled]
   dpfw.net.frames [
     DEFAULT-LIMIT HEADER check-partial-header checked-header framed frames-ahead header]
   dpfw.net.memory [new-memory])
@@ -54,7 +54,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.why ""         ; and how it did, in words,
       self.last-words []  ; and the lines that it said last
       self.peer (peer-name sock)
-      self.name (cut (.getsockname sock) 2)  ; our own host and port
+      self.name (own-name sock)
       self.received b""   ; bytes that came and were not taken yet:
       self.taken 0        ; those from here on
       self.left 0         ; bytes of the current payload not taken yet

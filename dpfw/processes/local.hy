@@ -3,7 +3,6 @@
 It serves the session on the socket that it is given, and ends with it."
 
 (import
-  os
   subprocess
   sys
   time
@@ -15,16 +14,24 @@ It serves the session on the socket that it is given, and ends with it."
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn local-launch [master n]
+(defn local-launch [master settings]
+  "A `Launch` of as many slaves as these `Settings` are for."
   (Launch master (fn [launch]
-    (lfor  _ (range n)  (LocalPlace launch)))))
+    (lfor  i (range settings.n)  (LocalPlace launch settings i)))))
 
 
 (defclass LocalPlace [Place]
-  "The place of a slave on this machine."
+  "The place of a slave on this machine, the i-th with these settings."
+
+  (defn __init__ [self launch settings i]
+    (.__init__ (super) launch)
+    (setv
+      self.settings settings
+      self.i i))
 
   (defn called [self]
-    (if self.slave f"the slave {self.slave.name}" "a launched slave"))
+    (setv name (if self.slave self.slave.name (.name-of self.settings self.i)))
+    (if name f"the slave {name}" "a launched slave"))
 
   (defn attempt [self]
     (setv process (.start self.launch self
@@ -34,10 +41,11 @@ It serves the session on the socket that it is given, and ends with it."
 
   (defn start [self sock]
     (subprocess.Popen
-      [(getattr hy "sys_executable" sys.executable) "-m" "dpfw.slave" "--socket" (str (.fileno sock))]
+      [(getattr hy "sys_executable" sys.executable) "-m" "dpfw.slave"
+       "--socket" (str (.fileno sock)) #* (.options self.settings self.i)]
       :stdin subprocess.DEVNULL  :stderr subprocess.PIPE  :bufsize 0
       :pass-fds [(.fileno sock)]
-      :env (environment self.node)
+      :env (.environment self.settings self.node)
       ; A Ctrl-C at the master's terminal is the master's.
       :start-new-session True))
 
@@ -57,10 +65,3 @@ It serves the session on the socket that it is given, and ends with it."
   "What it writes to standard error comes out on that of this process."
   (.write sys.stderr (+ line "\n"))
   (.flush sys.stderr))
-
-(defn environment [node]
-  "What a process imports, prints and authenticates with."
-  {#** os.environ
-   "PYTHONPATH" (.join os.pathsep (filter None sys.path))
-   "PYTHONUNBUFFERED" "1"
-   "DPFW_COOKIE" (.decode (.secret node))})

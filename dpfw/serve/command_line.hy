@@ -14,6 +14,7 @@
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
   dpfw.serve.inherited [dial-over inherited-socket]
+  dpfw.serve.memory-limit [checked-limit limit-memory]
   dpfw.serve.server [Server]
   dpfw.serve.standard [OwnHandler]
   dpfw.serve.stdio [accept-over socket-to-master])
@@ -97,6 +98,8 @@
     (.error parser "--once goes with --connect"))
   (try
     (own-about #** (about options))
+    (when options.memory
+      (limit-memory options.memory))
     (except [e ValueError]
       (.error parser (str e))))
   options)
@@ -137,12 +140,20 @@
     :help "leave after about so long, such as 90s, 30m, 2h or 1d: finish the task that runs, take no more, and end")
   (.add-argument parser "--tasks" :metavar "N" :type task-count
     :help "leave after so many tasks, those given to dpfw-on-connect included")
+  (.add-argument parser "--memory" :type memory
+    :help "how much memory this process may have, such as 500M or 2G; remotes that want more get a MemoryError")
   (.add-argument parser "--metrics" :metavar "PORT" :type int
     :help "serve metrics for Prometheus on this port of loopback")
   (.add-argument parser "--log-level" :default "warning"
     :choices ["debug" "info" "warning" "error"]
     :help "what to log on standard error (default: %(default)s)")
   parser)
+
+(defn memory [text]
+  (try
+    (checked-limit text)
+    (except [e ValueError]
+      (raise (argparse.ArgumentTypeError (str e))))))
 
 (defn socket [text]
   (try

@@ -19,7 +19,6 @@ user said that it may."
   dpfw.data.packed [small?]
   dpfw.data.sexp [write-datum]
   dpfw.errors [UnwritableError WireError]
-  dpfw.net.addresses [format-address]
   dpfw.task.chunks [write-all]
   dpfw.task.failure [describe remote-error]
   dpfw.task.remote [Datum PLAIN as-remote as-value function-form])
@@ -128,7 +127,7 @@ user said that it may."
       (unless pickled
         (raise))
       (setv connection o.raw.connection
-            outcome #((describe e connection.limit) pickled (format-address connection.name)))))
+            outcome #((describe e connection.limit) pickled connection.name))))
   (give outcome o))
 
 (defn called [arguments f]

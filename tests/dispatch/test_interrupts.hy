@@ -52,7 +52,7 @@ no byte, no promise and no session is lost."
     (outcome striking)))
 
 (defn check-whole [master slaves caplog]
-  (holds (.slaves master) slaves)
+  (holds (set (.slaves master)) (set slaves))
   (until (fn [] (not (any (gfor  slave slaves  slave.busy)))))
   (for [slave slaves]
     (holds (run-task master '(fn [i o] (+ 2 3)) :slave slave) 5))

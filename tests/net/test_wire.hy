@@ -940,8 +940,8 @@ else comes is refused before it costs anything."
 
 (defn test-a-connection-knows-both-its-ends [pair]
   (setv [one two] pair)
-  (holds one.peer (format-address two.name))
-  (holds two.peer (format-address one.name)))
+  (holds one.peer two.name)
+  (holds two.peer one.name))
 
 (defn test-a-peer-that-is-gone-has-a-name-still []
   (setv [ours theirs] (tcp-pair))

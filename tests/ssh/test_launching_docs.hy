@@ -31,4 +31,4 @@
     (finally
       (dpfw-close)
       (del (get sys.modules "launching"))))
-  (assert (= checked 2) checked))
+  (assert (= checked 3) checked))
