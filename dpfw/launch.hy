@@ -22,14 +22,15 @@ its master, however that ends. One that ends before is replaced."
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn dpfw-launch [n [master None] * [name None] [labels None] [env None] [memory None]]
+(defn dpfw-launch [n [master None] * [name None] [labels None] [env None] [memory None]
+                   [lifetime None] [tasks None]]
   "Start ``n`` slave processes on this machine, wait until all are connected to
   the master (the default one if None is given), and return their slaves.
 
   They see the modules that this process sees. What they write when they run no remote goes
   to this process's standard output and error. They are taken down with the master, and one
-  that ends before is replaced, by a new `Slave`, unless `dpfw-kill` has ended it. Raises
-  `LaunchError` when one does not come up; then none stays. ::
+  that ends before is replaced, by a new `Slave`, unless `dpfw-kill` or `dpfw-drain` has
+  ended it. Raises `LaunchError` when one does not come up; then none stays. ::
 
     (len (dpfw-launch 2))  ; => 2
 
@@ -37,14 +38,15 @@ its master, however that ends. One that ends before is replaced."
   ``labels`` are for tasks that ask for slaves ``:on`` one of them; ``env`` is a
   dict of environment variables. ``memory`` is what each may have, in bytes or
   as a text, \"2G\": a remote that wants more gets a `MemoryError`, and its slave
-  serves on. Where the user has not set ``OMP_NUM_THREADS`` or its kin, libraries
+  serves on. After ``lifetime``, such as \"2h\", or so many ``tasks``, a slave finishes
+  what it runs, and is replaced. Where the user has not set ``OMP_NUM_THREADS`` or its kin, libraries
   that start threads of their own are told to start as many as is each slave's
   share of the processors. ::
 
     (setv [slave] (dpfw-launch 1 :name \"one\" :labels [\"gpu\"] :memory \"2G\"))
     [slave.name slave.labels]  ; => [\"one\" [\"gpu\"]]"
   (check-number n)
-  (setv settings (Settings n name labels env memory))
+  (setv settings (Settings n name labels env memory lifetime tasks))
   (.up (local-launch (or master (default-master)) settings)))
 
 (defn dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]

@@ -12,6 +12,8 @@ def dpfw_launch(
     labels: Collection[str] | None = None,
     env: dict[str, str] | None = None,
     memory: int | str | None = None,
+    lifetime: str | None = None,
+    tasks: int | None = None,
 ) -> list[Slave]: ...
 def dpfw_launch_ssh(
     hosts: Iterable[str],

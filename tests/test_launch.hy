@@ -1,7 +1,6 @@
 "Slave processes of one's own."
 
 (import
-  io
   logging
   os
   signal
@@ -215,10 +214,11 @@ dpfw_close()
           [slave] (.up launch)
           reactor master.node.reactor
           unwatch reactor.unwatch
+          told-by slave.linked.child.file
           heard (threading.Event)
           down (threading.Event))
     (defn slow-unwatch [file]
-      (when (and (.mine reactor) (isinstance file io.FileIO))
+      (when (and (.mine reactor) (is file told-by))
         (.set heard)
         (.wait down WAIT))
       (unwatch file))

@@ -87,12 +87,17 @@ after a pause that grows as long as none is of use."
 
   (defn note-end [self process complete]
     "The process has ended, whose slave was here."
-    (if complete
-      (.refill self f"{(.called self)} is lost: {(.fate process)}" self.slave.session.useful)
-      (setv self.failure (LaunchError
-        f"{(.called self)} was lost before all were ready: {(.fate process)}"))))
+    (setv session self.slave.session
+          ; What it must run first is of no use by itself.
+          of-use (and session.useful (> session.number (len self.slave.prepared))))
+    (cond
+      (not complete) (setv self.failure (LaunchError
+        f"{(.called self)} was lost before all were ready: {(.fate process)}"))
+      (not session.farewell) (.refill self f"{(.called self)} is lost: {(.fate process)}" of-use)
+      of-use (.refill self f"{(.called self)} has left" True :expected True)
+      True (.refill self f"{(.called self)} has left, and has done no task" False)))
 
-  (defn refill [self why of-use]
+  (defn refill [self why of-use [expected False]]
     "Start another process, after a pause."
     (when (or self.given-up self.launch.over)
       (return))
@@ -101,7 +106,7 @@ after a pause that grows as long as none is of use."
     ; The same again but for numbers, such as that of the process, is worth a word once.
     (setv before self.said
           self.said (NUMBERS.sub "" why))
-    (.say self.node (if (= before self.said) log.debug log.warning)
+    (.say self.node (cond expected log.info  (= before self.said) log.debug  True log.warning)
       "%s; another is started in its place" why)
     (.call-after self.node.reactor (next self.pauses)
       (fn [] (.run self.node.threads self.come-up))))

@@ -1,11 +1,12 @@
 "What slaves on this machine are started with, checked: names, labels, environment,
-memory, and their share of the processors."
+memory, how long they live, and their share of the processors."
 
 (import
   os
   sys
   dpfw.dispatch.options [check-text]
   dpfw.net.about [LONGEST MOST-LABELS]
+  dpfw.serve.leave [seconds-of]
   dpfw.serve.memory-limit [checked-limit])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -14,19 +15,22 @@ memory, and their share of the processors."
   ; most others follow.
   OMP "OMP_NUM_THREADS"
   KIN [OMP "OPENBLAS_NUM_THREADS" "MKL_NUM_THREADS" "BLIS_NUM_THREADS" "VECLIB_MAXIMUM_THREADS" "NUMEXPR_NUM_THREADS"]
+  MOST-TASKS 999,999,999  ; that the command line takes
   OURS #{"DPFW_COOKIE"})  ; variables that are not the user's to set
 
 
 (defclass Settings []
   "Of ``n`` slaves that are launched together. Raises `TypeError` and `ValueError`."
 
-  (defn __init__ [self n [name None] [labels None] [env None] [memory None]]
+  (defn __init__ [self n [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
     (setv
       self.n n
       self.name (checked-name name n)
       self.labels (checked-labels labels)
       self.env (checked-env env)
-      self.memory (checked-memory memory)))
+      self.memory (checked-memory memory)
+      self.lifetime (checked-lifetime lifetime)
+      self.tasks (checked-tasks tasks)))
 
   (defn name-of [self i]
     "The name of one of them, from 0, or None."
@@ -39,7 +43,11 @@ memory, and their share of the processors."
     (setv name (.name-of self i))
     [#* (if name [f"--name={name}"] [])
      #* (gfor  label self.labels  f"--label={label}")
-     #* (if self.memory [f"--memory={self.memory}"] [])])
+     #* (gfor
+       option ["memory" "lifetime" "tasks"]
+       :setv value (getattr self option)
+       :if (is-not value None)
+       f"--{option}={value}")])
 
   (defn environment [self node]
     "What a process imports, prints and authenticates with."
@@ -95,3 +103,16 @@ memory, and their share of the processors."
   "In bytes, or None."
   (unless (is memory None)
     (checked-limit memory)))
+
+(defn checked-lifetime [lifetime]
+  (unless (is lifetime None)
+    (unless (isinstance lifetime str)
+      (raise (TypeError f"the lifetime is {lifetime !r}; give a text such as \"90s\", \"30m\", \"2h\" or \"1d\"")))
+    (seconds-of lifetime))
+  lifetime)
+
+(defn checked-tasks [tasks]
+  (unless (or (is tasks None) (and (is (type tasks) int) (<= 1 tasks MOST-TASKS)))
+    (raise ((if (is (type tasks) int) ValueError TypeError)
+      f"the tasks are {tasks !r}; give after how many a slave is replaced, 1 or more")))
+  tasks)

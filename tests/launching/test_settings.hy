@@ -1,6 +1,7 @@
 "What launched slaves are started with: names, labels, environment, memory, threads."
 
 (import
+  collections [Counter]
   os
   sys
   pytest
@@ -9,8 +10,9 @@
   dpfw.processes [settings]
   dpfw.processes.settings [KIN Settings]
   dpfw.serve.memory-limit [bytes-of]
-  tests.helpers [holds message]
-  tests.processes [ended run-task slave-process WAIT])
+  dpfw.task.ports [read-result]
+  tests.helpers [holds message until]
+  tests.processes [await-so ended pausing run-task slave-process WAIT])
 
 (setv
   LINUX (pytest.mark.skipif (!= sys.platform "linux") :reason "no limits of memory here")
@@ -51,6 +53,55 @@
     (assert (!= next slave.process.pid))))
 
 
+;; How long they live
+
+(defn test-after-so-many-tasks-another-comes-and-nothing-is-lost-or-run-twice [tmp-path]
+  (with [_ (pausing 0.001)
+         master (Master)]
+    (dpfw-launch 2 master :tasks 5)
+    (setv note `(fn [i o] (import os) (with [f (open ~(str (/ tmp-path "runs")) "a")] (.write f "x")) (os.getpid))
+          pids (lfor  p (lfor  _ (range 40)  (.make-task master note read-result))  (.result p WAIT)))
+    (holds (.read-text (/ tmp-path "runs")) (* "x" 40))
+    (holds (max (.values (Counter pids))) 5)
+    (holds (len (set pids)) 8)))
+
+(defn test-after-its-lifetime-another-comes []
+  (with [_ (pausing 0.001)
+         master (Master)]
+    (setv [slave] (dpfw-launch 1 master :lifetime "0.1s"))
+    (await-so master (fn [] slave.lost))
+    (assert (!= (run-task master '(fn [i o] (import os) (os.getpid)) :retries 5) slave.process.pid))))
+
+(defn test-who-leaves-without-a-task-is-told [caplog]
+  (with [_ (pausing 0.001)
+         master (Master)]
+    (.on-connect master '(fn [i o] 1))
+    (dpfw-launch 1 master :tasks 2)
+    (.broadcast master '(fn [i o] 1))
+    (.on-connect master '(fn [i o] 2))
+    (until (fn [] (in "has left, and has done no task; another is started in its place" caplog.text)))))
+
+(defn test-none-comes-for-one-that-was-drained []
+  (with [master (Master)]
+    (setv [slave other] (dpfw-launch 2 master)
+          runs (.make-task master '(fn [i o] 1) read-result slave))
+    (.drain master slave :wait True)
+    (holds (.result runs WAIT) 1)
+    (holds (.wait slave.process WAIT) 0)
+    (.drain master other)
+    (until (fn [] (not master.node.closers)))
+    (holds (.slaves master) [])))
+
+(defn test-another-comes-for-one-that-was-told-to-leave-by-others []
+  (with [_ (pausing 0.001)
+         master (Master)]
+    (setv [slave] (dpfw-launch 1 master))
+    (run-task master '(fn [i o] 1))
+    (.terminate slave.process)
+    (holds (.wait slave.process WAIT) 0)
+    (assert (!= (run-task master '(fn [i o] (import os) (os.getpid))) slave.process.pid))))
+
+
 ;; Threads of libraries
 
 (defn test-each-has-its-share-of-the-processors [bare monkeypatch]
@@ -86,7 +137,11 @@
     [{"memory" 2.5} TypeError "such as \"2G\""]
     [{"memory" True} TypeError "such as \"2G\""]
     [{"memory" "1M"} ValueError "give \"64M\" or more"]
-    [{"memory" -1} ValueError "give \"64M\" or more"]])]
+    [{"memory" -1} ValueError "give \"64M\" or more"]
+    [{"lifetime" 7200} TypeError "such as \"90s\""]
+    [{"lifetime" "2 hours"} ValueError "such as 90s or 2h"]
+    [{"tasks" 0} ValueError "1 or more"]
+    [{"tasks" "7"} TypeError "1 or more"]])]
     test-what-makes-no-sense-starts-nothing [options error says]
   (with [master (Master)]
     (with [raised (pytest.raises error)]
