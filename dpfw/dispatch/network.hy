@@ -161,7 +161,7 @@ two steps (``net/interrupt``)."
   (defn send [self session task]
     (setv connection session.connection
           session.since (time.monotonic))
-    (when (.hung-up connection)
+    (when (and (not session.awake) (.hung-up connection))
       ; It was idle, and nobody has noticed yet.
       (return (.note-unsent self session task (WireError "it hung up"))))
     (when (is-not task.timeout None)
@@ -281,8 +281,10 @@ two steps (``net/interrupt``)."
     (cond
       (= kind "end") (do
         (.check-agreed session.connection payload)
-        (setv session.reading None)
-        (.report self self.dispatcher.answered session number #("answer" reading payload)))
+        (setv session.reading None
+              session.awake True)
+        (.report self self.dispatcher.answered session number #("answer" reading payload))
+        (setv session.awake False))
       (= kind "error") (do
         (setv session.reading None
               error (described payload session.connection task))

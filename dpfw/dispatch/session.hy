@@ -23,6 +23,7 @@
 
       self.connection connection
       self.since None         ; the moment when the last task was sent
+      self.awake False        ; has it answered just now?
       self.reading None       ; what reads the answer that is coming in
       self.outlet None))      ; what a local procedure sends on
 

@@ -37,10 +37,21 @@ with status 0. A second SIGTERM ends it at once."
   (raise (SystemExit 0)))
 
 
+(defn forget []
+  "A child that a remote forked is no slave: whoever made it may end it, as
+  multiprocessing does, and no handler of ours is to hold that up."
+  (when Leaving.active
+    (signal.signal signal.SIGTERM signal.SIG-DFL)))
+
+(os.register-at-fork :after-in-child forget)
+
+
 (defclass Leaving []
   "Within it, SIGTERM has a `Server` drain, and so has the end of ``lifetime``, in
   seconds, if that is not None. In the main thread; ``dials`` says whether that dials
   masters, and may wait for one to answer."
+
+  (setv active False)  ; of the process
 
   (defn __init__ [self server lifetime dials]
     (setv
@@ -48,17 +59,18 @@ with status 0. A second SIGTERM ends it at once."
       self.lifetime lifetime
       self.dials dials
       self.asked False
-      self.process (os.getpid)
       [self.ear self.mouth] (socket.socketpair)))
 
   (defn __enter__ [self]
     (setv reactor self.server.node.reactor)
     (.watch reactor self.ear select.POLLIN self.hear)
     (signal.signal signal.SIGTERM self.heed)
+    (setv Leaving.active True)
     (when self.lifetime
       (.call-after reactor (* self.lifetime (uniform SHORTEST 1)) self.server.drain)))
 
   (defn __exit__ [self #* _]
+    (setv Leaving.active False)
     (signal.signal signal.SIGTERM signal.SIG-IGN)
     (.unwatch self.server.node.reactor self.ear)
     (.close self.ear)
@@ -67,7 +79,6 @@ with status 0. A second SIGTERM ends it at once."
   (defn heed [self #* _]
     "The handler of SIGTERM. It may have broken in anywhere, so it takes no lock."
     (if (or self.asked
-            (!= (os.getpid) self.process)  ; a child that a remote forked
             (and self.dials (not self.server.node.connections)))
       (end-process)
       (do

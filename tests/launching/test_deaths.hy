@@ -6,14 +6,14 @@
   os
   re
   signal
+  socket
   threading
   pytest
   dpfw.errors [MasterClosed SlaveLost]
-  dpfw.master [Master]
-  dpfw.processes.local [local-launch]
   dpfw.processes [place]
   dpfw.processes [ending :as endings]
   dpfw.processes.ending [MemoryKills ending]
+  dpfw.processes.linked [close-read]
   dpfw.task.ports [read-result]
   tests.helpers [holds until]
   tests.processes [await-so error-of launched pausing run-task WAIT])
@@ -117,6 +117,15 @@
         (os._exit 9)) local)
     "ended with status 9")
   (os.kill (int (get pids 0)) signal.SIGKILL))
+
+
+(defn test-the-end-of-a-pair-is-no-error-though-something-was-not-read []
+  (setv [ours theirs] (socket.socketpair))
+  (with [_ ours]
+    (.sendall ours b"never read")
+    (.sendall theirs b"said")
+    (close-read theirs)
+    (holds [(.recv ours 100) (.recv ours 100)] [b"said" b""])))
 
 
 ;; Who comes in its place
