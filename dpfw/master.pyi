@@ -1,4 +1,4 @@
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from io import TextIOBase
 from os import PathLike
@@ -12,6 +12,7 @@ from dpfw.executor import Executor
 
 __all__ = [
     "dpfw_master_server",
+    "dpfw_listen",
     "dpfw_master_client",
     "dpfw_make_task",
     "force",
@@ -64,8 +65,12 @@ _Output: TypeAlias = (
     | Callable[[Slave, Literal["stdout", "stderr"], str], object]
 )
 
-class Promise(Future[_T]):
+# For create_task and its kin, it has the methods of a coroutine.
+class Promise(Future[_T], Coroutine[Any, Any, _T]):
     def __await__(self) -> Generator[Any, None, _T]: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, *error: Any) -> Any: ...
+    def close(self) -> None: ...
 
 class Slave:
     id: str
@@ -344,6 +349,7 @@ class Master:
 _default: Master
 
 dpfw_master_server = _default.serve
+dpfw_listen = _default.listen
 dpfw_master_client = _default.connect
 dpfw_make_task = _default.make_task
 dpfw_parallel = _default.parallel
@@ -379,8 +385,8 @@ def read_object(i: _Port) -> Any: ...
 def write_object(x: object, o: _Port) -> None: ...
 def register_type(
     cls: type[_T],
-    tag: str,
-    writer: Callable[[_T], Iterable[Any]],
+    tag: str | None = None,
+    writer: Callable[[_T], Iterable[Any]] | None = None,
     reader: Callable[..., _T] | None = None,
 ) -> None: ...
 def default_master() -> Master: ...

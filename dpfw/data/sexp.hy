@@ -11,7 +11,8 @@ Hy reads all but the last as the same value. Types are taken exactly: a value
 of a subclass would come back as something else, so it is refused.
 
 Below this file stand ``tokens`` (words), ``forms`` and ``model_reader`` (models to
-text and back) and ``standard_types`` (those that are registered from the start)."
+text and back), ``standard_types`` (those that are registered from the start) and
+``user_types``."
 
 (import
   functools [partial]
@@ -29,21 +30,20 @@ text and back) and ``standard_types`` (those that are registered from the start)
     read-number read-numbers read-strings snippet string-text tokens-of]
   dpfw.data.model_reader [CLOSERS read-form]
   dpfw.data.standard_types [
-    BY-CLASS BY-TAG CROWDED MOST-ALIKE costly? crowded? kind-of-all])
+    BY-CLASS BY-TAG CROWDED MOST-ALIKE costly? crowded? kind-of-all]
+  dpfw.data.user_types [advice parts-of-type])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   TAG (re.compile r"[A-Za-z_][\w.*+/<>=!?$%&|^-]*")
   WRITERS {}  ; class: #(tag writer)
   READERS {}  ; tag: #(class reader)
-  registry-lock (threading.Lock)
-  ADVICE (+ "register its type on both ends with (register-type type tag writer reader), "
-            "from dpfw.master or dpfw.slave, or send it by write-object"))
+  registry-lock (threading.Lock))
 
 
 ;; Registered types
 
-(defn register-type [cls tag writer [reader None]]
+(defn register-type [cls [tag None] [writer None] [reader None]]
   "Let values of a type be written, and read, as ``(tag argument ...)``. ::
 
       (defclass Point []
@@ -52,10 +52,21 @@ text and back) and ``standard_types`` (those that are registered from the start)
       (write-datum (Point 1 2))  ; => \"(Point 1 2)\"
 
   - ``cls``: a class. Its subclasses are not included.
-  - ``tag``: a str with the syntax of a symbol; it may have dots.
+  - ``tag``: a str with the syntax of a symbol; it may have dots. By default, the
+    name of the class.
   - ``writer``: a function from a value to the list of its arguments, which have
-    to be writable themselves.
+    to be writable themselves. Named tuples, enumerations, and dataclasses whose
+    fields are the parameters that make them, need none.
   - ``reader``: a function from the arguments to a value; ``cls`` by default.
+
+  ::
+
+      (import dataclasses [dataclass])
+      (defclass [dataclass] Car []
+        #^ str colour
+        #^ int wheels)
+      (register-type Car)
+      (write-datum (Car \"red\" 3))  ; => \"(Car \\\"red\\\" 3)\"
 
   Both ends have to register: a text cannot say what its tags mean. Another call
   for the same type and tag takes the place of the first, and so does one for a
@@ -63,6 +74,10 @@ text and back) and ``standard_types`` (those that are registered from the start)
   Raises `ValueError` if the tag or the type is taken or the tag is no symbol."
   (unless (isinstance cls type)
     (raise (TypeError f"{cls !r} is no class")))
+  (when (is tag None)
+    (setv tag cls.__name__))
+  (when (is writer None)
+    (setv [writer reader] (deduced cls reader)))
   (unless (and (isinstance tag str) (.fullmatch TAG tag))
     (raise (ValueError f"{tag !r} cannot be a tag: it does not look like a symbol")))
   (when (or (in cls ATOMS) (in cls BRACKETS) (in cls [set dict]) (in cls DATUM))
@@ -78,6 +93,13 @@ text and back) and ``standard_types`` (those that are registered from the start)
     (setv
       (get READERS tag) #(cls (or reader cls))
       (get WRITERS cls) #(tag writer))))
+
+(defn deduced [cls reader]
+  (setv parts (parts-of-type cls))
+  (when (is parts None)
+    (raise (TypeError (+ f"{cls !r} does not tell what its values are made of; give a writer and a reader, "
+      f"as in (register-type {cls.__name__} \"{cls.__name__}\" (fn [x] [x.a x.b]) (fn [a b] …))"))))
+  #((get parts 0) (or reader (get parts 1))))
 
 (defn same-name? [a b]
   (= #(a.__module__ a.__qualname__) #(b.__module__ b.__qualname__)))
@@ -167,7 +189,7 @@ text and back) and ``standard_types`` (those that are registered from the start)
 (defn tagged-text [x depth]
   (setv [tag writer] (or (find-writer (type x)) [None None]))
   (when (is tag None)
-    (raise (Misfit f"cannot write {(type-name x)}" ADVICE)))
+    (raise (Misfit f"cannot write {(type-name x)}" (advice x))))
   (try
     (setv args (writer x))
     (except [Misfit]

@@ -180,6 +180,41 @@ but what the writers make; that a text is short must mean that its value is."
     (.no-cache cls key)))
 
 
+;; Paths
+
+(defn write-path [x]
+  (setv text (str x))
+  ; Of Windows' there are some whose text is another path.
+  (when (!= (. ((type x) text) parts) x.parts)
+    (raise (ValueError "its text is another path")))
+  [text])
+
+(defn read-path [cls text]
+  (setv x (cls (only str text)))
+  (when (!= (str x) text)
+    (raise (ValueError "the path is not in its normal form")))
+  x)
+
+
+;; Default dicts, whose factories are known by name
+
+(setv FACTORIES (dfor
+  cls [bool int float complex str bytes bytearray list tuple dict set frozenset]
+  cls.__name__ cls))
+
+(defn write-defaultdict [x]
+  (setv factory x.default-factory)
+  (cond
+    (is factory None) [(dict x)]
+    (and (isinstance factory type) (is (.get FACTORIES factory.__name__) factory))
+      [(dict x) factory.__name__]
+    True (raise (Misfit f"cannot write a defaultdict whose factory is {factory !r}"
+      "make a dict of it: (dict x)"))))
+
+(defn read-defaultdict [cls items [factory None]]
+  (cls (when (is-not factory None) (get FACTORIES (only str factory))) (only dict items)))
+
+
 ;; UUID
 
 (defn write-uuid [x]
@@ -249,6 +284,10 @@ but what the writers make; that a text is short must mean that its value is."
     (fn [cls items [maxlen None]] (cls (only list items) maxlen)))
   #("collections" "Counter" (fn [x] [(dict x)]) (fn [cls x] (cls (only dict x))))
   #("collections" "OrderedDict" write-items read-items)
+  #("collections" "defaultdict" write-defaultdict read-defaultdict)
+  #* (gfor
+    name ["PosixPath" "WindowsPath" "PurePosixPath" "PureWindowsPath"]
+    #("pathlib" name write-path read-path))
   #("uuid" "UUID" write-uuid read-uuid)
   #("array" "array" write-array read-array)
   #("builtins" "memoryview" write-ndarray read-ndarray)])
@@ -266,5 +305,7 @@ but what the writers make; that a text is short must mean that its value is."
   BY-CLASS {
     #** (dict (gfor  row ROWS  #(#((get row 0) (get row 1)) row)))
     #** (dict (gfor  row NUMPY-ROWS  #(#("numpy" (get row 1)) row)))
+    ; As Python 3.13 calls it.
+    #** (dict (gfor  row ROWS  :if (= (get row 0) "pathlib")  #(#("pathlib._local" (get row 1)) row)))
     ; As NumPy 2 calls it.
     #("numpy" "bool") (get BY-TAG "bool_")})

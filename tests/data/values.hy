@@ -6,12 +6,13 @@ it takes NaN for the same as NaN."
 
 (import
   array [array]
-  collections [Counter OrderedDict deque]
+  collections [Counter OrderedDict defaultdict deque]
   datetime
   datetime [time timedelta timezone]
   decimal [Decimal]
   fractions [Fraction]
   itertools [product]
+  pathlib [PosixPath PurePath PurePosixPath PureWindowsPath]
   re
   struct
   uuid [SafeUUID UUID]
@@ -38,7 +39,9 @@ it takes NaN for the same as NaN."
     (in t [complex Complex]) (and (same a.real b.real) (same a.imag b.imag))
     (is t Decimal) (= (.as-tuple a) (.as-tuple b))
     (in t [set frozenset]) (same-set a b)
+    (is t defaultdict) (and (is a.default-factory b.default-factory) (same (dict a) (dict b)))
     (issubclass t dict) (same (list (.items a)) (list (.items b)))
+    (issubclass t PurePath) (= [(str a) a.parts a.anchor] [(str b) b.parts b.anchor])
     (is t FComponent) (and (same-parts a b)
       (= [a.conversion a.expression a.is-tstring] [b.conversion b.expression b.is-tstring]))
     (is t FString) (and (same-parts a b) (= [a.brackets a.is-tstring] [b.brackets b.is-tstring]))
@@ -81,6 +84,14 @@ it takes NaN for the same as NaN."
   (UUID :int u.int :is-safe safe))
 
 
+(defn path [cls parts]
+  (cls #* parts))
+
+
+(defn its-own-text [x]
+  (= (. ((type x) (str x)) parts) x.parts))
+
+
 (defn hashable [x]
   (try
     (hash x)
@@ -117,6 +128,10 @@ it takes NaN for the same as NaN."
     (st.builds with-zone (st.times) zones folds)
     (st.dates) (st.timedeltas)
     (st.builds uuid (st.uuids) (st.sampled-from (list SafeUUID)))
+    (.filter (st.builds path
+      (st.sampled-from [PosixPath PurePosixPath PureWindowsPath])
+      (st.lists (st.one-of (st.sampled-from ["/" "//" "c:" "c:\\" "\\\\x\\y" ".." "." "a" "A" "é" ""]) texts) :max-size 4))
+      its-own-text)
     (st.builds range (st.integers) (st.integers) (st.integers 1 9))
     (st.builds bytearray (st.binary))
     (st.builds array (st.sampled-from "bhilq") (st.lists (st.integers -128 127)))
@@ -138,6 +153,7 @@ it takes NaN for the same as NaN."
     (st.builds deque lists (st.one-of (st.none) (st.integers 0 7)))
     (.map (st.dictionaries keys inner :max-size 5) OrderedDict)
     (.map (st.dictionaries keys inner :max-size 5) Counter)
+    (st.builds defaultdict (st.sampled-from [None int list dict str set float]) (st.dictionaries keys inner :max-size 5))
     (st.builds slice inner inner inner)
     (st.lists (st.sampled-from [1 -2 3.5 1e30 "a" "\n" ""]) :min-size 50 :max-size 90)))
 
