@@ -14,6 +14,7 @@ and each is also the built-in exception that fits it best::
       WireError         ConnectionError    the other end broke the protocol
       SlaveLost         ConnectionError    a slave went away with a task
       MasterClosed      RuntimeError       the master has left the network
+      NoSlaves          RuntimeError       nobody is there, nor will be, for a task
       LaunchError       ChildProcessError  a slave process did not come up
       TaskTimeout       TimeoutError       a task ran longer than it may
       NotProcedureError TypeError          a remote yields no (fn [i o] …)
@@ -60,6 +61,9 @@ and each is also the built-in exception that fits it best::
 (defclass MasterClosed [DpfwError RuntimeError]
   "The master left the network before the task was done.")
 
+(defclass NoSlaves [DpfwError RuntimeError]
+  "A task waits in a process of multiprocessing's, which has no slaves of its own.")
+
 (defclass LaunchError [DpfwError ChildProcessError]
   "A slave process ended, or did not connect in time, while it was launched.")
 
@@ -71,14 +75,16 @@ and each is also the built-in exception that fits it best::
 
 (defclass RemoteError [DpfwError]
   "A remote failed. What ``force`` raises is of a class made for the occasion,
-  which is also the built-in exception that the remote raised. The cause
-  (``__cause__``) is a `RemoteTraceback`.
+  which is also the built-in exception that the remote raised.
 
   ``type-name`` is the full name of the exception's class on the slave,
-  ``message`` what the exception said there, ``index`` the item that it was
-  about in a call over a collection, from 0."
+  ``message`` what the exception said there, ``traceback`` the text of the remote's
+  traceback, ``index`` the item that it was about in a call over a collection, from 0.
 
-  (setv type-name None  message None  index None)
+  Whoever shows the error shows the remote's traceback below it, as a note. Before
+  Python 3.11 there are no notes, and it is the cause (``__cause__``)."
+
+  (setv type-name None  message None  traceback None  index None)
 
   (defn __str__ [self]
     (setv message (if (is self.message None) (.__str__ (super)) self.message))
@@ -91,7 +97,7 @@ and each is also the built-in exception that fits it best::
   names both; please report it.")
 
 (defclass RemoteTraceback [DpfwError]
-  "The traceback of a remote as the slave printed it, source lines included.")
+  "The traceback of a remote, where Python has no notes.")
 
 (defclass Interrupted [KeyboardInterrupt]
   "Raised inside a remote, on the slave, when its master cancels it, or goes

@@ -9,7 +9,10 @@
   sys
   pytest
   dpfw.master [Master]
-  tests.processes [WAIT ended error-of run-task slave-command slave-process slave-server])
+  dpfw.task.ports [read]
+  tests.processes [
+    WAIT connection-of ended error-of run-task slave-command slave-process slave-server]
+  tests.terminals [at-a-terminal check-line])
 
 (defn [(pytest.mark.parametrize "runner" [
     [sys.executable "-m" "dpfw.slave"]
@@ -41,7 +44,7 @@
 
 (defn [(pytest.mark.parametrize #("arguments" "says") [
     #([] "give a port")
-    #(["1" "--connect" "localhost:1"] "give a port")
+    #(["1" "--connect" "localhost:1"] "listen on port 1, or dial with --connect, and not both")
     #(["1" "--once"] "--once goes with --connect")
     #(["--connect" "localhost"] "give HOST:PORT")
     #(["--connect" "::1:80"] "brackets")
@@ -120,11 +123,70 @@
         (setv [status out err] (ended process))
         (assert (= status 0) [status err])))))
 
-(defn test-ctrl-c-ends-a-slave-like-any-program []
+(defn test-ctrl-c-ends-a-slave-with-one-line []
   (with [[process host port] (slave-server)]
     (.send-signal process signal.SIGINT)
+    (assert (= (ended process) #(130 "" "dpfw-slave: interrupted\n"))))
+  ; With a task that runs, and one that dials.
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (with [process (slave-process "--connect" f"{host}:{port}")]
+      (.get-slave master)
+      (.make-task master
+        '(fn [i o] (write "I run" o) (.flush o) (while True))
+        (fn [i o]
+          (read i)
+          (.send-signal process signal.SIGINT)))
+      (setv [status out err] (ended process))
+      (assert (= [status out] [130 ""]) err)
+      (assert (= err "dpfw-slave: interrupted\n") err))))
+
+(defn check-said [line what]
+  (check-line line fr"dpfw slave: the master at 127\.0\.0\.1:\d+ {what}"))
+
+(defn test-a-slave-says-at-a-terminal-when-a-master-comes-and-goes []
+  (with [[process next-line] (at-a-terminal
+          (slave-command "0" "--host" "127.0.0.1" "--log-level" "info"))
+         master (Master)]
+    (setv listens (next-line)
+          slave (.connect master "127.0.0.1" (int (get (.split listens ":") -1))))
+    (defn said [what]
+      (setv line (next-line))
+      (while (in " INFO " line)
+        (setv line (next-line)))
+      (check-said line what))
+    (said "is here")
+    (.abort (connection-of slave))
+    (said "has left")
+    (said "is back")
+    (.close master)
+    (said "has left")))
+
+(defn test-and-so-does-one-that-dials []
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (with [[process next-line] (at-a-terminal (slave-command "--connect" f"{host}:{port}"))]
+      (check-said (next-line) "is here")
+      (.abort (connection-of (.get-slave master)))
+      (check-said (next-line) "has left; dialling it again")
+      (check-said (next-line) "is back"))))
+
+(defn test-one-that-was-launched-says-nothing []
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (with [[process next-line] (at-a-terminal (slave-command "--once" "--connect" f"{host}:{port}"))]
+      (.get-slave master)
+      (.close master)
+      (with [_ (pytest.raises StopIteration)]
+        (next-line)))))
+
+(defn test-where-no-terminal-is-it-says-nothing []
+  (with [[process host port] (slave-server)]
+    (with [master (Master)]
+      (.connect master host port))
+    (.terminate process)
     (setv [status out err] (ended process))
-    (assert (in status [(- signal.SIGINT) 130 1]) [status err])))
+    (assert (= err "") err)))
 
 (defn test-with-once-it-ends-with-its-master []
   (with [master (Master)]

@@ -5,6 +5,7 @@ What can be sliced is, and so stays a list, or an array. Anything else is read n
 further than the chunk goes, and no longer than somebody waits."
 
 (import
+  collections.abc [Iterable]
   sys
   time [perf-counter])
 (eval-when-compile (require hyrule.control [unless]))
@@ -20,6 +21,9 @@ further than the chunk goes, and no longer than somebody waits."
   then gives what there is."
 
   (defn __init__ [self collections patience]
+    (for [c collections]
+      (unless (or (sliced? c) (iterable? c))
+        (raise (TypeError f"{c !r} is no collection of items; give a list, a range, a generator, …"))))
     (setv self.sliced (all (map sliced? collections))
           self.more (if self.sliced
             (slices collections)
@@ -46,6 +50,9 @@ further than the chunk goes, and no longer than somebody waits."
 
 (defn sliced? [c]
   (or (in (type c) SLICED) (array? c)))
+
+(defn iterable? [c]
+  (or (isinstance c Iterable) (hasattr (type c) "__getitem__")))
 
 (defn array? [c]
   "Is it an array of NumPy's that is data?"

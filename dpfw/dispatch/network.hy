@@ -22,11 +22,12 @@ two steps (``net/interrupt``)."
   select
   threading
   time
-  dpfw.dispatch.dispatcher [Dispatcher]
+  dpfw.dispatch.dispatcher [ALONE Dispatcher]
   dpfw.dispatch.output [Output]
   dpfw.dispatch.play [check-leave described play]
   dpfw.dispatch.promise [Promise]
   dpfw.dispatch.readers [ResultReader]
+  dpfw.dispatch.spawned [no-slaves spawned?]
   dpfw.dispatch.status [master-status]
   dpfw.dispatch.task [Task called check-size task-payloads]
   dpfw.errors [MasterClosed TaskTimeout WireError]
@@ -415,6 +416,7 @@ two steps (``net/interrupt``)."
         (.expect self.leader))
       (.report self self.dispatcher.made task)
       (when self.dispatcher.line
+        (.end-forlorn self)
         ; Who makes tasks faster than they are done must not keep the slaves waiting.
         (.help self.leader))))
 
@@ -523,7 +525,17 @@ two steps (``net/interrupt``)."
   ;; What users are told
 
   (defn warn [self text]
-    (.say self.node log.warning "%s" text))
+    (unless (and (is text ALONE) (.end-forlorn self))
+      (.say self.node log.warning "%s" text)))
+
+  (defn end-forlorn [self]
+    "Where nobody will come, nobody waits; answers whether that is so."
+    (when (spawned?)
+      (with [_ self.lock]
+        (setv tasks (when (.alone self.dispatcher) (.tasks self.dispatcher))))
+      (for [task (or tasks [])]
+        (.cancel self task #("error" (no-slaves))))
+      (is-not tasks None)))
 
   (defn say-gone [self session]
     (cond

@@ -12,7 +12,8 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
 
 (import
   dpfw.data.codec [decode]
-  dpfw.data.sexp [read-datum])
+  dpfw.data.sexp [read-datum]
+  dpfw.errors [DatumSyntaxError])
 (eval-when-compile (require hyrule.control [unless]))
 
 
@@ -36,7 +37,7 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
             (setv self.text b"")
             (do
               (setv self.whole True
-                    self.result (read-datum (.decode self.text)))
+                    self.result (.datum self))
               (break))))))
     self.whole)
 
@@ -44,7 +45,15 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
     (cond
       self.whole self.result
       (or (not self.text) (.isspace (.decode self.text))) (decode payload)
-      True (read-datum (.decode self.text))))
+      True (.datum self)))
+
+  (defn datum [self]
+    (try
+      (read-datum (.decode self.text))
+      (except [e DatumSyntaxError]
+        (setv e.msg (+ e.msg ". The remote wrote this to its output, from which read-result reads a datum; "
+          "have it write one, by (write x o), or read text with a local procedure of your own"))
+        (raise))))
 
   (defn failed [self error]
     error)

@@ -52,8 +52,8 @@
       (= e.errno errno.EADDRNOTAVAIL) "; give an address of this machine"
       True ""))))
 
-(defn dial [host port]
-  "A socket connected to this host and port. Raises `AddressError` when the
+(defn dial [host port role]
+  "A socket connected to this host and port, for a process in this role. Raises `AddressError` when the
   host does not resolve, else what `socket.create_connection` raises."
   (setv failure None)
   (for [[family address] (resolve host port)]
@@ -70,14 +70,17 @@
       (except [BaseException]
         (.close sock)
         (raise))))
-  (raise (unreachable failure host port) :from failure))
+  (raise (unreachable failure host port role) :from None))
 
-(defn unreachable [e host port]
+(defn unreachable [e host port role]
   (setv where (format-address #(host port)))
   ((type e) (or e.errno errno.ETIMEDOUT)  ; Python's own timeouts have no number
     (cond
       (isinstance e ConnectionRefusedError)
-        f"nothing listens on {where}; start a slave there with: hy -m dpfw.slave {port}"
+        (+ f"nothing listens on {where}; start "
+          (if (= role "master")
+            f"a slave there with: hy -m dpfw.slave {port}"
+            f"a master there with: (dpfw-listen {port})"))
       (isinstance e TimeoutError)
         f"{where} did not answer in {DIAL-TIMEOUT} seconds"
       True

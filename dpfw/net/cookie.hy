@@ -2,7 +2,8 @@
 
 It is ``$DPFW_COOKIE``, else what stands in the file ``$DPFW_COOKIE_FILE``,
 else in ``~/.config/dpfw/cookie`` (under ``$XDG_CONFIG_HOME`` where that is
-set). The file is made on first use. The cookie never stands on a command line
+set). That last file is made on first use; one that was named must be there, since its
+name may have been mistyped. The cookie never stands on a command line
 or in a log.
 
 A file is trusted that is ours or root's, that nobody else can read or write, in
@@ -21,6 +22,7 @@ ours."
 
 (setv
   SHORTEST 16    ; characters
+  MAKE "python3 -c 'import secrets; print(secrets.token_hex(32))'"
   NEW-BYTES 32)  ; of randomness in a cookie that is made here
 
 
@@ -37,7 +39,7 @@ ours."
 
 (defn cookie-file []
   "The path of the file with the cookie, whether or not it exists."
-  (setv named (os.environ.get "DPFW_COOKIE_FILE")
+  (setv named (named-file)
         config (or (os.environ.get "XDG_CONFIG_HOME") "~/.config"))
   (setv path (if named
                (Path named)
@@ -49,10 +51,21 @@ ours."
         f"the cookie file {path} is in the home of nobody; give its full path in DPFW_COOKIE_FILE")
         :from e))))
 
+(defn named-file []
+  (os.environ.get "DPFW_COOKIE_FILE"))
+
+(defn missing [path]
+  (setv name (shlex.quote (str path)))
+  (CookieError (+
+    f"the cookie file {path}, which DPFW_COOKIE_FILE names, is not there; copy there what the other end has, "
+    f"or type: (umask 077; {MAKE} > {name})")))
+
 (defn read-or-make [path]
   (try
     (unless (.exists path)
-      (make path))
+      (if (named-file)
+        (raise (missing path))
+        (make path)))
     (for [p [path (Path (os.path.realpath path))]]
       (check-directory path p.parent))
     (with [f (open path :encoding "utf-8")]
@@ -102,8 +115,7 @@ ours."
 (defn checked [text source]
   (setv text (.strip text))
   (when (< (len text) SHORTEST)
-    (raise (CookieError (+
-      f"the cookie in {source} has {(len text)} characters and needs {SHORTEST}; make one with: "
-      "python3 -c 'import secrets; print(secrets.token_hex(32))'"))))
+    (raise (CookieError
+      f"the cookie in {source} has {(len text)} characters and needs {SHORTEST}; make one with: {MAKE}")))
   ; An environment that is not UTF-8 gives surrogates.
   (.encode text "utf-8" "surrogateescape"))

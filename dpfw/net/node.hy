@@ -115,7 +115,7 @@ hands, and owns every thread and socket that comes of it."
     session id."
     (.check-open self)
     (setv secret (.secret self)
-          connection (.own self (dial host port)))
+          connection (.own self (dial host port self.role)))
     #(connection (.shake-hands self dial-handshake connection secret)))
 
   (defn shake-hands [self handshake connection secret]

@@ -41,6 +41,9 @@
            _ (Leaving server options.lifetime :dials (is options.port None))]
       (unless (is options.metrics None)
         (show-metrics server options.metrics))
+      (when (or options.once options.stdio (is-not options.socket None))
+        ; It was launched: the terminal is its master's.
+        (setv server.notices.wanted False))
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
@@ -56,6 +59,9 @@
     (except [e [DpfwError OSError ImportError]]
       (print f"dpfw-slave: {e}" :file sys.stderr)
       1)
+    (except [KeyboardInterrupt]
+      (print "dpfw-slave: interrupted" :file sys.stderr)
+      (+ 128 signal.SIGINT))
     (finally
       (signal.signal signal.SIGTERM signal.SIG-IGN))))
 
@@ -92,8 +98,8 @@
       (check-stdio parser options)
     (is-not options.socket None)
       None
-    (= (is options.port None) (is options.connect None))
-      (.error parser "give a port to listen on, or --connect HOST:PORT"))
+    True
+      (check-way parser options))
   (when (and options.once (is options.connect None))
     (.error parser "--once goes with --connect"))
   (try
@@ -110,6 +116,13 @@
   (when (os.isatty 0)
     (.error parser (+ "--stdio is what (dpfw-launch-ssh [\"host\"]) starts at the other end of an ssh; "
       "here, give a port to listen on, or --connect HOST:PORT"))))
+
+(defn check-way [parser options]
+  (when (is options.port options.connect None)
+    (.error parser "give a port to listen on, or --connect HOST:PORT"))
+  (unless (or (is options.port None) (is options.connect None))
+    (.error parser (+ f"it can listen on port {options.port}, or dial with --connect, and not both; "
+      "leave one out, or start two slaves"))))
 
 (defn parser-of-arguments []
   (setv parser (argparse.ArgumentParser

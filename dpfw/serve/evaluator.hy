@@ -251,7 +251,8 @@ in number and in bytes; a remote that has no room is compiled each time."
     (.bind (inspect.signature x) None None)
     (except [e TypeError]
       (raise (NotProcedureError
-        f"the remote's procedure cannot be called with two ports ({e}); give (fn [i o] …)")))
+        f"the remote's procedure cannot be called with two ports ({e}); give (fn [i o] …)")
+        :from None))
     (except [ValueError]))  ; written in C, and tells no signature
   x)
 

@@ -9,6 +9,7 @@
   dpfw.net.redial [Redialler]
   dpfw.serve [breakpoints]
   dpfw.serve.capture [capture]
+  dpfw.serve.notices [Notices]
   dpfw.serve.pipes [wanted?]
   dpfw.serve.session [Session]
   dpfw.serve.status [counts slave-status])
@@ -31,6 +32,7 @@
       self.tasks tasks     ; that it has still to begin, before it drains
       self.draining False
       self.sessions (set)  ; that are being served
+      self.notices (Notices)
       self.done 0          ; tasks that ended in sessions that are over,
       self.failed 0        ; and those that ended in an error
       self.node (Node "slave" self.joined (partial slave-status self) #** about)
@@ -47,7 +49,8 @@
   (defn __exit__ [self #* _]
     (.close self.node))
 
-  (defn joined [self connection _]
+  (defn joined [self connection id]
+    (.came self.notices connection id)
     ; The first master gets the main thread: signals, and so interrupts, reach
     ; what blocks there, and some libraries work nowhere else. Those that come
     ; while it is busy are served here.
@@ -79,6 +82,7 @@
       (finally
         (.retire self.node connection)
         (.forget self session)))
+    (.went self.notices connection (not (or session.dismissed self.draining)))
     session)
 
   (defn forget [self session]
@@ -122,7 +126,9 @@
         (.put self.next-connection None))))
 
   (defn dial [self host port]
-    (get (.dial self.node host port) 0))
+    (setv [connection id] (.dial self.node host port))
+    (.came self.notices connection id)
+    connection)
 
   (defn serve-dialled [self host port]
     "Dial a master and serve it, for ever, or until the master has drained this slave, or
@@ -132,10 +138,11 @@
     (setv redialler (Redialler
             (fn [] (.dial self host port)) self.node.closed #(AddressError CookieError Refused))
           connection (.dial redialler)
-          redialler.final #(CookieError Refused))
+          redialler.final #(CookieError Refused)
+          self.notices.dials True)
     (while connection
       (setv session (.serve self connection))
       (when (or session.dismissed self.draining)
         (return))
-      (log.warning "%s" session.error)
+      ((if self.notices.wanted log.info log.warning) "%s" session.error)
       (setv connection (.dial-again redialler session.answered)))))

@@ -27,7 +27,7 @@ what to do."
 
 (defn meet [listener host]
   "Dial a listener, and check that it is the one that answers."
-  (with [one (closing (dial host (port-of listener)))]
+  (with [one (closing (dial host (port-of listener) "master"))]
     (.settimeout listener 10)
     (setv [two _] (.accept listener))
     (with [two (closing two)]
@@ -92,7 +92,7 @@ what to do."
   (with [listener (closing (listen-on 0 :host "::1"))]
     (meet listener "::1")
     (with [_ (pytest.raises ConnectionRefusedError)]
-      (dial "127.0.0.1" (port-of listener)))))
+      (dial "127.0.0.1" (port-of listener) "master"))))
 
 (defn [(pytest.mark.parametrize "host" [None "127.0.0.1"])]
       test-a-port-in-use-is-named-with-the-cure [host]
@@ -131,12 +131,12 @@ what to do."
     (listen-on port :host host))
   (message raised (repr port) "is no port" "from 0 to 65535")
   (with [raised (pytest.raises AddressError)]
-    (dial "127.0.0.1" port))
+    (dial "127.0.0.1" port "master"))
   (message raised (repr port) "is no port"))
 
 (defn [(pytest.mark.parametrize "host" ["no-such-host.invalid" "a..b" (* "x" 300) "1.2.3.4.5" "a b"])]
       test-a-host-that-does-not-resolve-is-named [host]
-  (for [use [(fn [] (listen-on 0 :host host)) (fn [] (dial host 80))]]
+  (for [use [(fn [] (listen-on 0 :host host)) (fn [] (dial host 80 "master"))]]
     (with [raised (pytest.raises AddressError)]
       (use))
     (message raised (repr host))))
@@ -151,8 +151,11 @@ what to do."
 (defn test-where-nothing-listens-a-slave-is-to-be-started []
   (setv port (free-port))
   (with [raised (pytest.raises ConnectionRefusedError)]
-    (dial "127.0.0.1" port))
-  (message raised f"nothing listens on 127.0.0.1:{port}" f"hy -m dpfw.slave {port}")
+    (dial "127.0.0.1" port "master"))
+  (message raised f"nothing listens on 127.0.0.1:{port}" f"a slave there with: hy -m dpfw.slave {port}")
+  (with [raised (pytest.raises ConnectionRefusedError)]
+    (dial "127.0.0.1" port "slave"))
+  (message raised f"a master there with: (dpfw-listen {port})")
   (holds raised.value.errno errno.ECONNREFUSED))
 
 (defn test-who-does-not-answer-is-named-with-the-time [monkeypatch]
@@ -164,7 +167,7 @@ what to do."
     (try
       (with [raised (pytest.raises TimeoutError)]
         (for [_ (range 20)]
-          (.append dialled (dial "127.0.0.1" port))))
+          (.append dialled (dial "127.0.0.1" port "master"))))
       (finally
         (for [sock dialled]
           (.close sock))))
@@ -182,7 +185,7 @@ what to do."
 
 (defn test-a-dialled-socket-waits-as-long-as-it-must []
   (with [listener (closing (listen-on 0))
-         sock (closing (dial "127.0.0.1" (port-of listener)))]
+         sock (closing (dial "127.0.0.1" (port-of listener) "master"))]
     (holds (.gettimeout sock) None)))
 
 (defn test-a-tuned-socket-does-not-delay-and-probes []
@@ -197,7 +200,7 @@ what to do."
 
 (defn test-a-dialled-socket-is-tuned []
   (with [listener (closing (listen-on 0))
-         sock (closing (dial "127.0.0.1" (port-of listener)))]
+         sock (closing (dial "127.0.0.1" (port-of listener) "master"))]
     (holds (bool (.getsockopt sock socket.IPPROTO-TCP socket.TCP-NODELAY)) True)))
 
 

@@ -97,7 +97,7 @@
 (defn test-no-two-are-the-same [monkeypatch tmp-path]
   (setv made (set))
   (for [n (range 20)]
-    (monkeypatch.setenv "DPFW_COOKIE_FILE" (str (/ tmp-path (str n))))
+    (monkeypatch.setenv "XDG_CONFIG_HOME" (str (/ tmp-path (str n))))
     (.add made (cookie)))
   (holds (len made) 20))
 
@@ -246,8 +246,19 @@
 
 (defn test-a-place-where-none-can-be-made-is-named [monkeypatch tmp-path]
   (.write-text (/ tmp-path "file") "")
-  (monkeypatch.setenv "DPFW_COOKIE_FILE" (str (/ tmp-path "file" "cookie")))
-  (refused (str (/ tmp-path "file" "cookie"))))
+  (monkeypatch.setenv "XDG_CONFIG_HOME" (str (/ tmp-path "file")))
+  (refused (str (/ tmp-path "file" "dpfw" "cookie"))))
+
+(defn test-a-file-whose-name-was-mistyped-is-not-made [monkeypatch tmp-path]
+  (setv path (/ tmp-path "no such 'cookie'"))
+  (monkeypatch.setenv "DPFW_COOKIE_FILE" (str path))
+  (refused (str path) "which DPFW_COOKIE_FILE names, is not there")
+  (assert (not (.exists path)))
+  ; The command that it says, in a shell.
+  (with [raised (pytest.raises CookieError)]
+    (cookie))
+  (subprocess.run (get (.split (str raised.value) "type: ") 1) :shell True :check True)
+  (assert (re.fullmatch rb"[0-9a-f]{64}" (cookie))))
 
 (defn test-nobodys-home-is-named [monkeypatch]
   (monkeypatch.setenv "DPFW_COOKIE_FILE" "~nobody-of-that-name/cookie")
