@@ -47,8 +47,9 @@ _PLACES = {
         name: f"dpfw_{name}"
         for name in [
             *("broadcast", "cancel", "close", "define", "drain", "for_each", "get_slave"),
-            *("imap", "kill", "load", "make_task", "map", "map_reduce", "map_unordered"),
-            *("metrics", "on_connect", "output", "parallel", "reduce", "slaves", "tasks"),
+            *("imap", "kill", "listen", "load", "make_task", "map", "map_reduce"),
+            *("map_unordered", "metrics", "on_connect", "output", "parallel", "reduce"),
+            *("slaves", "tasks"),
         ]
     },
 }

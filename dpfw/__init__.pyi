@@ -41,6 +41,7 @@ get_slave = _default.get_slave
 imap = _default.imap
 drain = _default.drain
 kill = _default.kill
+listen = _default.listen
 load = _default.load
 make_task = _default.make_task
 map = _default.map

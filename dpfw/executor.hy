@@ -28,8 +28,10 @@ slaves of its own; these are its master's, and go on when it shuts down."
   dpfw.master [default-master Master]
   dpfw.net.interrupt [Whole]
   dpfw.task.calls [ANSWERS call-remote function-source result-of with-arguments]
+  dpfw.task.failure [with-cause]
   dpfw.task.names [names-of]
-  dpfw.task.remote [named-form Remote])
+  dpfw.task.remote [named-form Remote]
+  dpfw.tidy [tidily tidy-methods])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -47,7 +49,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
   (setv calling-back False))  ; does it run a callback?
 
 
-(defclass Executor [futures.Executor]
+(defclass [tidy-methods] Executor [futures.Executor]
   "A `concurrent.futures.Executor`: `submit`, `map`, `shutdown`, and ``with``.
 
   What is called is a procedure, quoted, or its text, or a function, class or method that
@@ -112,7 +114,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
       (except [BaseException]
         (cancel-all promises)
         (raise)))
-    (results-in-order promises deadline (if buffersize (fn [] (begin 1)) (fn []))))
+    (tidily (results-in-order promises deadline (if buffersize (fn [] (begin 1)) (fn [])))))
 
   (defn shutdown [self [wait True] * [cancel-futures False]]
     "Take no more calls; ``wait`` until those that were made have ended, and their
@@ -236,7 +238,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
     (result-of (if self.pieces (.join (bytearray) self.pieces) payload) self.results self.many))
 
   (defn failed [self error]
-    error))
+    (with-cause error error)))
 
 
 ;; Callables

@@ -13,16 +13,18 @@ its master, however that ends. One that ends before is replaced."
   inspect
   sys
   types [ModuleType]
+  dpfw.dispatch.spawned [check-main-imported]
   dpfw.master [default-master]
   dpfw.processes.local [local-launch]
   dpfw.processes.settings [Settings]
   dpfw.ssh.command [checked-command checked-path destinations]
   dpfw.ssh.installation [DEFAULT-PYTHON]
-  dpfw.ssh.launch [ssh-launch])
+  dpfw.ssh.launch [ssh-launch]
+  dpfw.tidy [tidy])
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn dpfw-launch [n [master None] * [name None] [labels None] [env None] [memory None]
+(defn [tidy] dpfw-launch [n [master None] * [name None] [labels None] [env None] [memory None]
                    [lifetime None] [tasks None]]
   "Start ``n`` slave processes on this machine, wait until all are connected to
   the master (the default one if None is given), and return their slaves.
@@ -47,9 +49,10 @@ its master, however that ends. One that ends before is replaced."
     [slave.name slave.labels]  ; => [\"one\" [\"gpu\"]]"
   (check-number n)
   (setv settings (Settings n name labels env memory lifetime tasks))
+  (check-main-imported)
   (.up (local-launch (or master (default-master)) settings)))
 
-(defn dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]
+(defn [tidy] dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]
   "Start slaves on other machines, over ssh: ``per-host`` on each of ``hosts``. Wait until
   all are connected and prepared, and return their slaves. ::
 
@@ -67,6 +70,7 @@ its master, however that ends. One that ends before is replaced."
   Raises `LaunchError`, which says what to do, when one does not come up; then none stays.
   Raises `AddressError` for what is no host."
   (check-number per-host)
+  (check-main-imported)
   (setv given [(destinations hosts) per-host (checked-path python) (checked-command ssh)])
   (.up (ssh-launch (or master (default-master)) #* given)))
 
@@ -79,7 +83,7 @@ its master, however that ends. One that ends before is replaced."
 ;; ``dpfw.launch`` is this module's name, and a call that reads well in Python.
 
 (defclass LaunchModule [ModuleType]
-  (defn __call__ [self #* arguments  #** options]
+  (defn [tidy] __call__ [self #* arguments  #** options]
     (dpfw-launch #* arguments #** options)))
 
 (setv

@@ -15,6 +15,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   threading
   dpfw.data.sexp [register-type]
   dpfw.dispatch [mapping]
+  dpfw.dispatch.announce [announce-joins]
   dpfw.dispatch.capture [with-variables]
   dpfw.dispatch.code [Code]
   dpfw.dispatch.definitions [definitions-of of-defn]
@@ -28,16 +29,18 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw.dispatch.promise [Promise force]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.registry [Slave]
+  dpfw.dispatch.spawned [no-slaves spawned?]
   dpfw.dispatch.task [MASTERS]
   dpfw.errors [MasterClosed]
   dpfw.net.interrupt [Whole]
   dpfw.net.metrics [serve-metrics]
   dpfw.task.ports [read write read-object write-object read-result]
-  dpfw.task.remote [as-remote function?])
+  dpfw.task.remote [OwnLine as-remote function?]
+  dpfw.tidy [tidy tidy-excepthook tidy-methods])
 (eval-when-compile (require hyrule.control [unless]))
 (require dpfw.definers [dpfw-defn dpfw-import dpfw-require])
 
-(defclass Master []
+(defclass [tidy-methods] Master []
   "A master's end of the network. The ``dpfw-…`` functions are these methods, of one
   default master; make your own to have several. ::
 
@@ -57,7 +60,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   (defn listen [self [port 0] [backlog 100] [host None]]
     "Listen for slaves that dial in, without blocking. ``port`` 0 is any free port,
     ``host`` None every address of this machine. Returns the host and port that it
-    got. Raises `AddressError` and `CookieError`."
+    got. Raises `AddressError` and `CookieError`. ::
+
+      (setv [host port] (dpfw-listen 0 :host \"127.0.0.1\"))
+      host  ; => \"127.0.0.1\""
     (.check-open self)
     (setv address (.listen self.node port backlog host))
     (.act self.network self.network.dispatcher.opened 1)
@@ -69,7 +75,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (.act self.network self.network.dispatcher.opened -1)))
 
   (defn serve [self port [backlog 100] [host None]]
-    "Listen for slaves that dial in. Blocks until the master is closed.
+    "Listen for slaves that dial in; at a terminal, say where, and who joins. Blocks until the master
+    is closed; `dpfw-listen` does the same and does not block.
 
     ``port`` 0 is any free port, ``backlog`` how many connections may wait to be
     accepted, ``host`` the address to listen on, None for every one. Raises
@@ -78,7 +85,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     Source: dpfw for CHICKEN Scheme (2006)."
     (setv address (.listen self port backlog host))
     (try
-      (.wait self.node)
+      (announce-joins self.network address)
       (finally
         (.unlisten self address))))
 
@@ -118,6 +125,8 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
             alone (.alone dispatcher)))
     (when (and wait (not slave))
       (when alone
+        (when (spawned?)
+          (raise (no-slaves)))
         (.warn self.network ALONE))
       (setv slave (.wait-for self.network idle-slave)))
     slave)
@@ -148,7 +157,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
     A slave that was launched here dies whatever it does. One elsewhere gets the
     order over its connection, and obeys unless C code holds its interpreter."
-    (.kill self.network slave))
+    (unless (isinstance slave Slave)
+      (raise (TypeError f"{slave !r} is no slave; (dpfw-slaves) has those that are")))
+    (.kill self.network slave)
+    None)
 
   ;; Output
 
@@ -215,7 +227,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     is raised.
 
     Source: dpfw for CHICKEN Scheme (2006)."
-    (all-of (gfor  [remote local] tasks  (.make-task self remote local))))
+    (all-of (gfor  task tasks  (.make-task self #* (pair task)))))
 
   (defn broadcast [self remote]
     "Run a remote on every connected slave, but those that are leaving; return the
@@ -457,6 +469,14 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
 (setv INNER #{"network" "node" "code" "check_open" "own_slave"})  ; of a master
 
+(defn pair [task]
+  (try
+    (setv [remote local] task)
+    (except [[TypeError ValueError]]
+      (raise (TypeError f"{task !r} is no pair; give [remote local], as in ['(fn [i o] …) read-result]")
+        :from None)))
+  [remote local])
+
 (defn all-of [promises]
   "Wait for all the promises of an iterable, which makes them; return the results,
   or raise the first error in their order. If that is broken off, so are they."
@@ -508,8 +528,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (defn on-default [name method]
   "The function of this name that calls a method of the default master: with the
   signature and the docstring of that."
+  (setv bare (inspect.unwrap method))
   (defn call [#* arguments  #** options]
-    (method (default-master) #* arguments #** options))
+    (bare (default-master) #* arguments #** options))
   (setv
     name (hy.mangle name)
     signature (inspect.signature method)
@@ -518,10 +539,11 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     call.__qualname__ name
     call.__doc__ method.__doc__
     call.__signature__ (.replace signature :parameters parameters))
-  call)
+  (tidy call :thin True))
 
 (setv
   dpfw-master-server (on-default "dpfw-master-server" Master.serve)
+  dpfw-listen (on-default "dpfw-listen" Master.listen)
   dpfw-master-client (on-default "dpfw-master-client" Master.connect)
   dpfw-make-task (on-default "dpfw-make-task" Master.make-task)
   dpfw-parallel (on-default "dpfw-parallel" Master.parallel)
@@ -616,20 +638,24 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       `(fn [~item] (setv ~target ~item) ~@body)))
   `(hy.I.dpfw/master.for-all '~procedure ~procedure ~xs (local-macros)))
 
-(defn side-by-side [forms macros]
+(defn [tidy] side-by-side [forms macros]
   "The results of ``[form procedure]`` pairs: what `plet` stands for."
   (dpfw-parallel (lfor
     [form procedure] forms
     [`(fn [dpfw-i dpfw-o] ~(with-all form procedure macros)) read-result])))
 
-(defn for-all [form procedure xs macros]
+(defn [tidy] for-all [form procedure xs macros]
   "What `pfor` stands for."
   (dpfw-map (with-all form procedure macros) xs))
 
 (defn with-all [form procedure macros]
-  (with-variables form procedure macros (. (default-master) code there?)))
+  "The form, on a line of its own, behind all that it uses."
+  (setv whole (with-variables form procedure macros (. (default-master) code there?)))
+  (if (is whole form)
+    (OwnLine form)
+    `(~@(cut whole -1) ~(OwnLine form))))
 
-(defn define-there [form start end thing procedure macros]
+(defn [tidy] define-there [form start end thing procedure macros]
   "What `dpfw-defn` stands for, after the definition here."
   (setv master (default-master))
   (.check-open master)
@@ -644,8 +670,10 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   (dpfw-close))
 
 
+(tidy-excepthook)
+
 (export :objects [
-  dpfw-master-server dpfw-master-client dpfw-make-task force dpfw-parallel
+  dpfw-master-server dpfw-listen dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
   dpfw-kill dpfw-drain dpfw-metrics dpfw-output dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each

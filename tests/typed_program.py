@@ -4,6 +4,7 @@ What is wrong in it says so: mypy complains where a `type: ignore` has nothing t
 ignore.
 """
 
+import asyncio
 import math
 from collections.abc import Generator, Iterator
 from concurrent import futures
@@ -83,6 +84,8 @@ def tasks(master: Master, slave: dpfw.Slave) -> None:
 
 
 async def awaits(master: Master) -> list[str]:
+    task = asyncio.create_task(master.make_task(remote, local))
+    assert_type(await task, list[str])
     return await master.make_task(remote, local)
 
 

@@ -10,7 +10,8 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   dpfw.dispatch.flow [all-chunks flow slave-count]
   dpfw.dispatch.procedures [procedure-form]
   dpfw.errors [UnwritableError]
-  dpfw.task.remote [Datum as-remote])
+  dpfw.task.remote [Datum OwnLine as-remote]
+  dpfw.tidy [tidily])
 (eval-when-compile (require hyrule.control [unless]))
 
 (defclass Nothing []
@@ -33,11 +34,11 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 
 (defn map-unordered [network f columns options]
   "See `dpfw-map-unordered`."
-  (one-by-one (flow network (map-remote f columns options) columns itself options)))
+  (tidily (one-by-one (flow network (map-remote f columns options) columns itself options))))
 
 (defn map-in-order [network f columns options]
   "See `dpfw-imap`."
-  (one-by-one (flow network (map-remote f columns options) columns itself options :in-order True)))
+  (tidily (one-by-one (flow network (map-remote f columns options) columns itself options :in-order True))))
 
 (defn one-by-one [chunks]
   (with [_ (closing chunks)]
@@ -113,4 +114,4 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
        ; own, so that a `dir` or `eval` in f cannot see it.
        (setv dpfw-columns (fn [] ~(Datum None)))
        ((. hy I dpfw/task/chunks ~procedure)
-         ~@(gfor  [f arity] fs  `((fn [] ~(procedure-form f arity)))) dpfw-columns dpfw-o))))
+         ~@(gfor  [f arity] fs  `((fn [] ~(OwnLine (procedure-form f arity))))) dpfw-columns dpfw-o))))

@@ -3,7 +3,7 @@
 (import
   hy.pyops
   hy.models [Expression Object String Symbol]
-  dpfw.task.remote [function? function-form])
+  dpfw.task.remote [OwnLine function? function-form])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv OPERATORS (frozenset (map hy.unmangle hy.pyops.__all__)))
@@ -29,6 +29,8 @@
   (cond
     (isinstance f Object)
       f
+    (is (type f) OwnLine)
+      f.form
     (isinstance f str) (do
       (setv forms (list (hy.read-many f :filename "<procedure>")))
       (when (!= (len forms) 1)

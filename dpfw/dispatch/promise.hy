@@ -2,11 +2,14 @@
 
 (import
   collections [deque]
-  concurrent.futures [Future InvalidStateError CancelledError]
+  concurrent.futures [Future InvalidStateError CancelledError TimeoutError]
   logging
   threading
   time
-  dpfw.net.leader [Waiter])
+  dpfw.dispatch.awaiting [Awaiting]
+  dpfw.dispatch.task [called]
+  dpfw.net.leader [Waiter]
+  dpfw.tidy [tidied])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -14,10 +17,10 @@
   NOTHING (object)  ; where None may be a value
   ; What a promise has from the moment that somebody asks for it; most have none of
   ; these. The first two are a Future's, of which `wait` and `as-completed` make use.
-  LATE {"_condition" threading.Condition  "_waiters" list  "waiters" list  "callbacks" deque})
+  LATE {"_condition" threading.Condition  "_waiters" list  "waiters" list  "callbacks" deque  "waits" dict})
 
 
-(defclass Promise [Future]
+(defclass Promise [Awaiting Future]
   "The result of a task to come: a `concurrent.futures.Future`, and awaitable.
 
   ``(.cancel promise)`` also stops a task that runs: the promise is cancelled at
@@ -31,6 +34,7 @@
     _state "PENDING"  _result None  _exception None  _done-callbacks #()
     value NOTHING    ; its result, when it has one
     unshown None     ; the `Output` that its remote's output has gone to, as far as known
+    traceback None   ; of its error, when it ended: a local procedure's frames
     ended False)     ; as `done` says
 
   ; A Future makes a lock for each, which takes longer than all else that is made here.
@@ -60,7 +64,7 @@
       (return False))
     (cond
       (= how "result") (setv self._result value  self.value value  self._state "FINISHED")
-      (= how "error") (setv self._exception value  self._state "FINISHED")
+      (= how "error") (setv self._exception value  self.traceback (tidied value)  self._state "FINISHED")
       True (setv self._state "CANCELLED_AND_NOTIFIED"))
     (setv
       self.ended True
@@ -143,9 +147,12 @@
       (.wait self timeout))
     (when self.unshown
       (.await-output self timeout))
-    (if (is self.value NOTHING)
-      (.result (super) 0)
-      self.value))
+    (unless (is self.value NOTHING)
+      (return self.value))
+    (try
+      (raise (or (.error self) (TimeoutError)))
+      (finally
+        (setv self None))))  ; else the error refers to itself, by its traceback
 
   (defn given [self]
     "The same of one that has ended, without waiting for output."
@@ -164,6 +171,13 @@
     (setv [output self.unshown] [self.unshown None])
     (.settle output timeout))
 
+  (defn error [self]
+    "What it has ended with, if not with a result. It has no frames of those who have
+    raised it before."
+    (cond
+      (.cancelled self) (CancelledError)
+      self._exception (.with-traceback self._exception self.traceback)))
+
   (defn wait [self [timeout None]]
     "Wait until it has ended, or so many seconds."
     (setv waiter (Waiter)
@@ -180,38 +194,14 @@
       (finally
         (.remove self.waiters waiter.wake))))
 
-  (defn __await__ [self]
-    (import asyncio)  ; takes 0.1 s, and few need it
-    (setv loop (asyncio.get-running-loop)
-          ended (.create-future loop))
-    (defn tell []
-      (unless (.done ended)
-        (.set-result ended None)))
-    (defn wake []
-      (try
-        (.call-soon-threadsafe loop tell)
-        (except [RuntimeError])))  ; the loop was closed, and nobody awaits any more
-    (.append self.waiters wake)
-    (when (.done self)
-      (tell))
-    (try
-      (yield :from (.__await__ ended))
-      (except [asyncio.CancelledError]
-        (.cancel self)
-        (raise)))
-    (try
-      (return (.given self))
-      (except [e CancelledError]
-        (raise (asyncio.CancelledError #* e.args) :from e))
-      (except [e StopIteration]
-        ; Which to `await` is a result.
-        (raise (RuntimeError "the local procedure raised StopIteration") :from e))))
-
   (defn __repr__ [self]
-    (setv task self.task)
+    (setv task self.task
+          session (when task task.session))
     (if (or (.done self) (is task None))
       (.__repr__ (super))
-      f"<promise of {task !r}, {task.state}>")))
+      (+ f"<Promise at {(hex (id self))}"
+         (if task.name f" of {(called task)}" "")
+         (if (and session (.running self)) f" state=running on {session.slave !r}>" " state=pending>")))))
 
 
 (defn force [promise]
@@ -219,6 +209,9 @@
   gives the same again. What is no promise is returned as it is. ::
 
     (force 5)  ; => 5"
-  (if (isinstance promise Future)
+  (unless (isinstance promise Future)
+    (return promise))
+  (try
     (.result promise)
-    promise))
+    (except [e BaseException]
+      (raise (.with-traceback e (tidied e))))))

@@ -20,8 +20,8 @@ user said that it may."
   dpfw.data.sexp [write-datum]
   dpfw.errors [UnwritableError WireError]
   dpfw.task.chunks [write-all]
-  dpfw.task.failure [describe remote-error]
-  dpfw.task.remote [Datum PLAIN as-remote as-value function-form])
+  dpfw.task.failure [describe remote-error with-cause]
+  dpfw.task.remote [Datum OwnLine PLAIN as-remote as-value function-form])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -37,6 +37,7 @@ user said that it may."
   "A `Remote` that calls what the form ``source`` evaluates to. Its first value are the
   arguments; if ``each``, those of many calls, whose results become a list. ``results``
   is how they come back, \"data\" or \"pickle\"."
+  (setv own (OwnLine source))
   (as-remote
     `(fn [dpfw-i dpfw-o]
        ; `hy.I` would take 5 µs each time.
@@ -45,7 +46,7 @@ user said that it may."
        ; stands before them, and the source in a function of its own.
        ((. dpfw-calls ~(get ANSWERS results))
          ~(Datum None)
-         (fn [] ~(if each `(dpfw-calls.on-each ~source) source))
+         (fn [] ~(if each `(dpfw-calls.on-each ~own) own))
          dpfw-o))))
 
 (defn function-source [f]
@@ -197,9 +198,8 @@ user said that it may."
   (setv [description pickled where] x
         told (remote-error description where))
   (try
-    (setv error (loaded "what was raised" pickled)
-          error.__cause__ told.__cause__)
+    (setv error (with-cause (loaded "what was raised" pickled) told))
     (except [Exception]
       ; What some classes pickle, they do not unpickle.
-      (setv error told)))
+      (setv error (with-cause told told))))
   (raise error))

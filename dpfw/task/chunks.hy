@@ -9,13 +9,18 @@ errors, each as the payload of an ``error`` frame."
 
 (import
   functools [reduce]
+  inspect [isfunction]
   operator [length-hint]
+  reprlib
   time [perf-counter]
   dpfw.data.codec [encode]
+  dpfw.data.packed [small?]
   dpfw.data.sexp [write-datum]
   dpfw.errors [Interrupted UnwritableError]
   dpfw.task.failure [describe]
   dpfw.task.ports [write])
+
+(setv LONGEST-ITEM 200)  ; characters of one that an error is about
 
 
 (defn map-chunk [f columns o]
@@ -34,8 +39,9 @@ errors, each as the payload of an ``error`` frame."
   "Call f for each item, and keep nothing."
   (timed (fn []
     (setv [items] (columns)  place 0)
-    (with-place o (fn [] place) (fn []
+    (with-place o (fn [] place) [items] (fn []
       (nonlocal place)
+      (plainly-named f)
       (for [[place x] (enumerate items)]
         (f x))))
     (write-all [] o))))
@@ -55,15 +61,15 @@ errors, each as the payload of an ``error`` frame."
 
 ;; What fails, and at which item
 
-(defn with-place [o place procedure]
-  "Call the procedure; if it fails, tell at which place."
+(defn with-place [o place columns procedure]
+  "Call the procedure; if it fails, tell at which place, and of what items."
   (try
     (procedure)
     (except [Interrupted]
       (raise))
     (except [e BaseException]
       (write (place) o)
-      (raise (no-end e)))))
+      (raise (note-items (no-end e) columns (place))))))
 
 (defn no-end [error]
   "Whoever hears of a StopIteration would take it for the end of something."
@@ -73,11 +79,51 @@ errors, each as the payload of an ``error`` frame."
           error.__cause__ end))
   error)
 
+(defn plainly-named [f]
+  "The procedure; if it is one of the remote's, it calls itself as its user knows it
+  when it is called wrongly."
+  (when (and (isfunction f) (.startswith f.__code__.co-filename "<remote "))
+    (setv f.__qualname__ (if (.startswith f.__name__ "_hy_anon_") "<lambda>" f.__name__)))
+  f)
+
+(defclass ItemNote [str]
+  "A note of ours.")
+
+(defn note-items [error columns place]
+  "Have the traceback of the error end with the items that the procedure failed for."
+  (setv texts (lfor  column columns  (shown (get column place)))
+        ; A procedure may raise the same exception again.
+        others (lfor
+          note (getattr error "__notes__" [])
+          :if (not (isinstance note ItemNote))
+          note))
+  (try
+    (setv error.__notes__ [#* others
+      (ItemNote f"for the item{(if (cut texts 1 None) "s" "")} {(.join " and " texts)}")])
+    (except [Exception]))  ; of a class that lets nobody
+  error)
+
+(defn shown [x]
+  ; What is between the two parts of a map-reduce may be no data.
+  (for [show [as-data reprlib.repr]]
+    (try
+      (return (show x))
+      (except [Exception])))
+  (object.__repr__ x))
+
+(defn as-data [x]
+  (if (small? x) (shortened (write-datum x)) (reprlib.repr x)))
+
+(defn shortened [text]
+  (if (> (len text) LONGEST-ITEM)
+    (+ (cut text LONGEST-ITEM) "…")
+    text))
+
 (defn mapped [f columns o]
   (setv results [])
-  (with-place o (fn [] (len results)) (fn []
+  (with-place o (fn [] (len results)) columns (fn []
     ; `extend` keeps what it has when the iterator fails, and calls f from C.
-    (.extend results (map f #* columns))
+    (.extend results (map (plainly-named f) #* columns))
     (when (< (len results) (min (map len columns)))
       ; Which to `extend` is the end of the items.
       (raise (StopIteration)))))
@@ -88,27 +134,27 @@ errors, each as the payload of an ``error`` frame."
   errors. Only an `Exception` is the item's own."
   (setv results []
         errors {}
-        calls (map f #* columns)
+        calls (map (plainly-named f) #* columns)
         n (min (map len columns)))
-  (with-place o (fn [] (len results)) (fn []
+  (with-place o (fn [] (len results)) columns (fn []
     (while (< (len results) n)
       (try
         (.extend results calls)
         (when (< (len results) n)
           (raise (StopIteration)))
         (except [e Exception]
-          (setv (get errors (len results)) (described e o))
+          (setv (get errors (len results)) (described (note-items (no-end e) columns (len results)) o))
           (.append results None))))))
   #(results errors))
 
 (defn described [error o]
-  (describe (no-end error) o.raw.connection.limit))
+  (describe error o.raw.connection.limit))
 
 (defn reduced [f items o]
   (setv items (list items)
         rest (iter items))
-  (with-place o (fn [] (- (len items) (length-hint rest) 1)) (fn []
-    (reduce f rest))))
+  (with-place o (fn [] (- (len items) (length-hint rest) 1)) [items] (fn []
+    (reduce (plainly-named f) rest))))
 
 (defn write-results [results o [before 0]]
   "``before`` is the number of items before that of the first result."

@@ -7,7 +7,7 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     builtin     str or None   the nearest built-in class it is an instance of
     message     str           what the exception says
     args        tuple         its arguments, where they can be written
-    traceback   str           as Python prints it, source lines included
+    traceback   str           of the remote, as ``told`` makes it
     exceptions  list          of an exception group: the same of each member
     of-text     True          if the remote's text gave no procedure; else it is not there
 
@@ -21,15 +21,14 @@ range of a billion is short as text, and somebody would make a list of it."
   builtins
   functools [lru-cache]
   itertools [chain]
-  os
   traceback
   dpfw.errors [Interrupted RemoteError RemoteTraceback UnwritableError]
   dpfw.data.sexp [write-datum read-datum]
-  dpfw.task.advice [advice-for])
+  dpfw.task.advice [advice-for]
+  dpfw.task.told [told-traceback])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  HERE (os.path.join (os.path.dirname (os.path.dirname (os.path.abspath __file__))) "")
   LONGEST 50,000      ; characters of the message, the arguments, the traceback
   DEEPEST-GROUP 20    ; levels of exception groups within each other
   MOST-EXCEPTIONS 10,000  ; in a group and those within it, which count as well
@@ -71,7 +70,7 @@ range of a billion is short as text, and somebody would make a list of it."
       "builtin" (builtin-name cls)
       "args" (writable-arguments error)}
     (and (< depth DEEPEST-GROUP) (or depth (not (countless? error)))) {
-      #** (outline error)
+      #** (outline error :members False)
       "builtin" (builtin-name cls)
       "exceptions" (lfor  e error.exceptions  (description e (+ depth 1)))}
     True
@@ -94,14 +93,14 @@ range of a billion is short as text, and somebody would make a list of it."
         (.append left other))))
   False)
 
-(defn outline [error]
+(defn outline [error [members True]]
   "What can be told of an exception that is too large. Its traceback still names
-  the first members of a group."
+  the first members of a group, if there is nothing else to tell of them."
   {"type" (class-name (type error))
    "builtin" None
    "message" (shortened (+ (message error) (advice-for error)))
    "args" #()
-   "traceback" (shortened (remote-traceback error))})
+   "traceback" (shortened (remote-traceback error members))})
 
 (defn class-name [cls]
   (if (= cls.__module__ "builtins")
@@ -141,36 +140,18 @@ range of a billion is short as text, and somebody would make a list of it."
     ; A class of the user's may have something else by that name.
     (if (is (type error.args) tuple) error.args #())))
 
-(defn remote-traceback [error]
-  "The traceback of the remote: Python's, less the frames of dpfw itself."
-  (setv tb (below-dpfw error.__traceback__))
+(defn remote-traceback [error members]
   (try
-    (when (countless? error)
+    (if (countless? error)
       ; Python would print each of them, and does not count.
-      (return (+ (.join "" (traceback.format-tb tb)) (last-line error) "\n")))
-    (setv told (traceback.TracebackException (type error) error tb))
-    (when (isinstance error Interrupted)
-      ; Where it was raised, by us, tells nothing.
-      (while (and told.stack (ours? (. (get told.stack -1) filename)))
-        (.pop told.stack)))
-    (.join "" (.format told))
+      (+ (.join "" (traceback.format-tb error.__traceback__)) (last-line error) "\n")
+      (told-traceback error members))
     (except [e Exception]
       ; Exceptions with a __str__, __cause__ or __notes__ that fail.
       f"{(last-line error)} (no traceback: {(class-name (type e))})\n")))
 
 (defn last-line [error]
   f"{(class-name (type error))}: {(message error)}")
-
-(defn below-dpfw [tb]
-  "Leave out the frames at the top of a traceback that lie in dpfw's own files,
-  unless there are no others."
-  (setv below tb)
-  (while (and below (ours? below.tb-frame.f-code.co-filename))
-    (setv below below.tb-next))
-  below)
-
-(defn ours? [filename]
-  (.startswith filename HERE))
 
 (defn shortened [text]
   (setv half (// LONGEST 2))
@@ -241,8 +222,24 @@ range of a billion is short as text, and somebody would make a list of it."
             (made (if (issubclass cls (group-class)) RemoteError cls) (get told "args")))
     error.message (get told "message")
     error.type-name (get told "type")
-    error.__cause__ (RemoteTraceback
-      f"on the slave at {where}:\n\n{(get told "traceback")}"))
+    error.traceback (get told "traceback"))
+  (add-traceback error (+ f"on the slave at {where}"
+    (if error.traceback f":\n{(.rstrip error.traceback)}" "")))
+  error)
+
+(defn add-traceback [error text]
+  "Have it shown with the error, whoever shows that, and below it where that is possible."
+  (if (hasattr error "add_note")
+    (.add-note error text)
+    (setv error.__cause__ (RemoteTraceback text))))
+
+(defn with-cause [error told]
+  "The error, with the traceback of ``told``, which may be the same, as its cause: what
+  who uses a `ProcessPoolExecutor` knows."
+  (setv notes (getattr told "__notes__" None)
+        error.__cause__ (if notes (RemoteTraceback (get notes -1)) told.__cause__))
+  (when (and notes (is error told))
+    (.pop notes))
   error)
 
 (defn rebuilt-group [cls told where]

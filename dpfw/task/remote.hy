@@ -61,6 +61,13 @@ bytes follows, and then the values, as text or packed::
     (setv self.value (as-value value))))
 
 
+(defclass OwnLine []
+  "Stands in a form for another, whose text has lines of its own, for tracebacks."
+
+  (defn __init__ [self form]
+    (setv self.form form)))
+
+
 (defn parts [container]
   "What a container holds, as iterables: a dict its keys and its values."
   (if (is (type container) dict)
@@ -160,7 +167,7 @@ bytes follows, and then the values, as text or packed::
   remote)
 
 (defn plain [form]
-  (Remote (form-text form 0 SOURCE)))
+  (Remote (form-text form 0 {#** SOURCE  OwnLine own-line})))
 
 (defclass Lifting [dict]
   "How to write a form. Its data are appended to ``beside``, as values;
@@ -200,6 +207,9 @@ bytes follows, and then the values, as text or packed::
       (except [UnwritableError])))  ; writing it will tell why, and where in the form
   (beside (or value (datum-text x 1)) forms))
 
+(defn own-line [x depth forms]
+  (+ "\n" (form-text x.form depth forms) "\n"))
+
 (defn without-prefix [x depth forms]
   ; A string may say what it likes; only names are taken for holes.
   (setv text ((get SOURCE String) x depth forms))
@@ -220,6 +230,7 @@ bytes follows, and then the values, as text or packed::
   #** (dict.fromkeys [(type None) bool int float complex str bytes] lifted)
   #** (dfor  cls CONTAINERS  cls (unless-code (get SOURCE cls)))
   Datum (fn [x depth forms] (beside x.value forms))
+  OwnLine own-line
   ; Hy looks for the end of an f-string inside it: what is in there stays.
   FString (fn [x depth forms]
     (setv forms.mutable True)

@@ -330,8 +330,8 @@ under the names that the user gave them; and code of the program, by its source.
   (setv error (error-of (fn [] (pfor [x [1 0]] (inverse x)))))
   (assert (isinstance error ZeroDivisionError) (repr error))
   (setv line (+ 2 inverse.__code__.co-firstlineno))
-  (assert (in f"File \"{(os.path.abspath __file__)}\", line {line}, in inverse\n    (/ number x))" (str error.__cause__))
-    (str error.__cause__)))
+  (assert (in f"File \"{(os.path.abspath __file__)}\", line {line}, in inverse\n    (/ number x))" error.traceback)
+    error.traceback))
 
 (defn inverse [x]
   "A line of its own."

@@ -3,6 +3,7 @@
 (import
   logging
   threading
+  traceback
   pytest
   dpfw.errors [RemoteError SlaveLost TaskTimeout]
   dpfw.master [Master]
@@ -137,7 +138,8 @@
   (holds (str late) "the task 'for ever' took longer than 0 seconds")
   (setv failed (error-of run-task master '(fn [i o] (/ 1 0)) :name "by zero"))
   (assert (isinstance failed RemoteError) failed)
-  (assert (in ", in task 'by zero':" (str failed.__cause__)) (str failed.__cause__)))
+  (setv shown (.join "" (traceback.format-exception (type failed) failed None)))
+  (assert (in ", in task 'by zero':" shown) shown))
 
 (defn test-so-has-that-of-a-lost-slave []
   (with [[process host port] (slave-server "--name" "a brittle one")

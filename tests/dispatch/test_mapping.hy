@@ -7,6 +7,7 @@ and how much of the items they have in hand."
   operator
   os
   signal
+  re
   sys
   threading
   time
@@ -454,8 +455,31 @@ and how much of the items they have in hand."
 
 (defn test-an-error-has-the-traceback-of-the-procedure [master]
   (setv error (error-of (fn [] (.map master '(fn [x] (setv y x) (/ 1 y)) [0]))))
-  (assert (in "ZeroDivisionError" (str error.__cause__)) (str error.__cause__))
-  (assert (not-in "chunks.hy" (get (.split (str error.__cause__) "<remote") 0)) (str error.__cause__)))
+  (setv [_ place line #* marks last item] (.splitlines error.traceback))
+  (assert (re.fullmatch r"  File \"<remote \d+>\", line 2, in <lambda>" place) error.traceback)
+  (holds [line last item]
+    ["    (fn [x] (setv y x) (/ 1 y))" "ZeroDivisionError: division by zero" "for the item 0"])
+  (when (>= sys.version-info #(3 11))
+    (holds marks ["                       ^^^^^^^"])))
+
+(defn test-an-error-of-several-collections-tells-all-its-items [master]
+  (setv error (error-of (fn [] (.map master '(fn [x y] (/ x y)) [1 "a"] [1 [2]]))))
+  (assert (.endswith error.traceback "\nfor the items \"a\" and [2]\n") error.traceback))
+
+(defn test-an-error-between-the-parts-of-a-map-reduce-tells-what-is-no-data [master]
+  (setv error (error-of (fn [] (.map-reduce master '(fn [x] object) '(fn [a b] (/ 1 0)) [1 2] :chunk-size 2))))
+  (assert (isinstance error ZeroDivisionError) (repr error))
+  (assert (in "for the item <class 'object'>" error.traceback) error.traceback))
+
+(defn test-a-procedure-that-takes-other-arguments-is-not-called-by-a-name-of-ours [master]
+  (setv error (error-of (fn [] (.map master '(fn [x y] x) [5]))))
+  (holds (str error) "item 0: <lambda>() missing 1 required positional argument: 'y'")
+  (holds error.traceback "for the item 5\n"))
+
+(defn test-what-is-no-collection-is-named [master]
+  (setv error (error-of (fn [] (.map master 'abs 5))))
+  (assert (isinstance error TypeError) (repr error))
+  (holds (str error) "5 is no collection of items; give a list, a range, a generator, …"))
 
 (defn [(pytest.mark.parametrize #("f" "base" "says") [
     #(5 TypeError "quote it")

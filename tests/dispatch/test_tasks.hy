@@ -329,8 +329,20 @@
   (assert (isinstance error RemoteError) error)
   (assert (isinstance error ZeroDivisionError) error)
   (assert (= (str error) "division by zero") error)
-  (assert (in "(/ 1 0)" (str error.__cause__)) (str error.__cause__))
-  (assert (re.search "<remote [0-9]+>" (str error.__cause__)) (str error.__cause__)))
+  (assert (in "(/ 1 0)" error.traceback) error.traceback)
+  (assert (re.search "<remote [0-9]+>" error.traceback) error.traceback))
+
+(defn test-text-in-the-place-of-a-datum-comes-with-advice [master]
+  (setv error (error-of ask master '(fn [i o] (print "hi" :file o))))
+  (assert (isinstance error SyntaxError) error)
+  (assert (in "by (write x o)" (str error)) error))
+
+(defn test-what-is-no-pair-and-what-is-no-slave-are-named [master]
+  (for [[call said] [
+      [(fn [] (.parallel master [5])) "5 is no pair; give [remote local]"]
+      [(fn [] (.kill master 5)) "5 is no slave; (dpfw-slaves) has"]]]
+    (setv error (error-of call))
+    (assert (and (isinstance error TypeError) (in said (str error))) error)))
 
 (defn test-parallel-runs-all-and-raises-the-first-failure-in-order [master]
   (setv ran []
@@ -385,6 +397,8 @@
     '(fn [i o] (print "started" :file o) (.flush o) (while True)) local slave))
   (.wait started WAIT)
   (assert (.running promise))
+  (assert (re.fullmatch r"<Promise at 0x[0-9a-f]+ state=running on <slave \S+ at 127\.0\.0\.1:\d+, busy>>" (repr promise))
+    (repr promise))
   (assert (.cancel promise))
   (assert (.cancelled promise))
   (assert (= (list (as-completed [promise] WAIT)) [promise]))

@@ -8,7 +8,7 @@ an error it can raise, print and keep, whoever wrote it."
   unicodedata
   pytest
   dpfw.data.sexp [write-datum]
-  dpfw.errors [RemoteError RemoteTraceback]
+  dpfw.errors [RemoteError]
   dpfw.net.frames [LOWEST-LIMIT]
   dpfw.task.failure :as failure
   dpfw.task.failure [
@@ -42,6 +42,28 @@ an error it can raise, print and keep, whoever wrote it."
   (for [part parts]
     (assert (in part (str e.value)) f"{part !r} is not in {e.value}")))
 
+;; Shown to people
+
+(defn shown [error]
+  "What Python, and those who use it, show of an error."
+  (.join "" (traceback.format-exception (type error) error None)))
+
+(defn test-the-traceback-is-shown-once-and-last []
+  (setv back (both-ways (ValueError "no"))
+        text (shown back))
+  (assert (= (.count text "(raise error)") 1) text)
+  (assert (in back.traceback text) text)
+  (when (hasattr back "add_note")
+    (assert (.endswith text back.traceback) text)
+    (assert (= [back.__cause__ back.__context__] [None None]))))
+
+(defn [groups] test-each-of-a-group-is-shown-once []
+  (setv back (both-ways (ExceptionGroup "many" [(raised (ValueError 1)) (raised (KeyError "k"))]))
+        text (shown back))
+  (assert (= (.count text "(raise error)") 3) text)
+  (for [member back.exceptions]
+    (assert (in "(raise error)" (shown member)) (shown member))))
+
 (defn check-printable [error]
   "It can be shown, in as much text as it was told in."
   (setv text (.join "" (traceback.format-exception (type error) error None)))
@@ -62,8 +84,7 @@ an error it can raise, print and keep, whoever wrote it."
   (assert (isinstance back base) (repr back))
   (assert (= back.message (str back) (str error)) (repr back))
   (assert (= back.type-name (failure.class-name (type error))) back.type-name)
-  (assert (isinstance back.__cause__ RemoteTraceback))
-  (assert (in "there:7000" (str back.__cause__)))
+  (assert (in "there:7000" (shown back)) (shown back))
   (check-printable back))
 
 (defn test-a-syntax-error-keeps-its-place []
@@ -87,8 +108,7 @@ an error it can raise, print and keep, whoever wrote it."
 
 (defn all-shown [error]
   "Everything that Python, or a user, prints of an error."
-  (.join "" [#* (traceback.format-exception (type error) error None)
-             (str error) error.message error.type-name (str error.__cause__) (repr error)]))
+  (.join "" [(shown error) (str error) error.message error.type-name error.traceback (repr error)]))
 
 (defn check-tame [error]
   (setv text (all-shown error))
@@ -108,9 +128,9 @@ an error it can raise, print and keep, whoever wrote it."
 (defn test-nor-one-of-its-traceback []
   (setv error (read {#** TOLD  "traceback" f"Traceback:\n\t{WILD}\r\n"}))
   (check-tame error)
-  (setv shown (str error.__cause__))
-  (assert (in "Traceback:\n\t" shown) shown)
-  (assert (.endswith shown "\\x0d\n") shown))
+  (setv text error.traceback)
+  (assert (in "Traceback:\n\t" text) text)
+  (assert (.endswith text "\\x0d\n") text))
 
 (defn [groups] test-nor-one-of-a-group-or-its-parts []
   (setv back (both-ways (ExceptionGroup WILD [(ValueError WILD)])))
@@ -259,8 +279,8 @@ an error it can raise, print and keep, whoever wrote it."
   (for [told [error (behind error (ValueError "no"))]]
     (setv back (both-ways told))
     (assert (isinstance back RemoteError) (repr back))
-    (assert (in "in raised" (str back.__cause__)) back.__cause__)
-    (assert (in (str told) (str back.__cause__)) back.__cause__)))
+    (assert (in "in raised" back.traceback) back.traceback)
+    (assert (in (str told) back.traceback) back.traceback)))
 
 (defn behind [cause error]
   (setv error.__cause__ cause)
