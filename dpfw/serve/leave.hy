@@ -10,7 +10,8 @@ with status 0. A second SIGTERM ends it at once."
   re
   select
   signal
-  socket)
+  socket
+  threading)
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -37,13 +38,25 @@ with status 0. A second SIGTERM ends it at once."
   (raise (SystemExit 0)))
 
 
+(setv forking (threading.local))  ; what a thread that is about to fork held back before
+
+(defn hold-back []
+  "A SIGTERM that comes to a child before it has forgotten our handler would be lost."
+  (setv forking.held (when Leaving.active
+    (signal.pthread-sigmask signal.SIG-BLOCK [signal.SIGTERM]))))
+
+(defn let-through []
+  (unless (is forking.held None)
+    (signal.pthread-sigmask signal.SIG-SETMASK forking.held)))
+
 (defn forget []
   "A child that a remote forked is no slave: whoever made it may end it, as
   multiprocessing does, and no handler of ours is to hold that up."
-  (when Leaving.active
-    (signal.signal signal.SIGTERM signal.SIG-DFL)))
+  (unless (is forking.held None)
+    (signal.signal signal.SIGTERM signal.SIG-DFL)
+    (let-through)))
 
-(os.register-at-fork :after-in-child forget)
+(os.register-at-fork :before hold-back :after-in-parent let-through :after-in-child forget)
 
 
 (defclass Leaving []
