@@ -5,6 +5,7 @@
   pathlib [Path]
   sys
   threading
+  traceback
   dpfw.errors [RemoteError SlaveLost]
   dpfw.master [Master])
 (eval-when-compile (require hyrule.control [unless]))
@@ -14,12 +15,14 @@
   "Run a remote on the slave that listens there; returns the exit status."
   (setv text (remote-text remote))
   (with [master (Master)]
-    (setv slave (.connect master #* address))
+    ; The data alone are for standard output.
+    (setv master.output (fn [_ stream line] (print line :file sys.stderr))
+          slave (.connect master #* address))
     (try
       (.result (.make-task master text pass-on slave))
       0
       (except [e RemoteError]
-        (print (.rstrip (str (or e.__cause__ e))) :file sys.stderr)
+        (traceback.print-exception (type e) e None)
         1)
       (except [e SlaveLost]
         (raise (ConnectionError

@@ -13,6 +13,7 @@ which interrupts what runs on the slave."
   queue [Empty Full Queue]
   sys
   time
+  traceback
   dpfw.dispatch.debug [Screen]
   dpfw.errors [RemoteError SlaveLost]
   dpfw.master [Master read])
@@ -30,6 +31,8 @@ which interrupts what runs on the slave."
 (defn run-repl [address]
   "Read, evaluate on the slave that listens there, print; returns the exit status."
   (with [master (Master)]
+    ; What children of the slave's process write; Python's own words come as messages.
+    (setv master.output (fn [_ stream line] (print line :file (getattr sys stream))))
     (setv repl (RemoteRepl master (.connect master #* address)))
     (with [_ (history)  _ (prompts)]
       (try
@@ -74,7 +77,7 @@ which interrupts what runs on the slave."
           "when it is back, start another REPL with the same command")) :from e))
       (except [e RemoteError]
         ; Nothing of the form's own, which the slave would have told.
-        (.show self.screen f"{(or e.__cause__ e)}\n" sys.stderr)
+        (.show self.screen (.join "" (traceback.format-exception (type e) e None)) sys.stderr)
         (return False)))
     (when (is-not input.status None)
       (raise (SystemExit input.status)))

@@ -78,9 +78,9 @@
     (cond
       (isinstance e ConnectionRefusedError)
         (+ f"nothing listens on {where}; start "
-          (if (= role "master")
-            f"a slave there with: hy -m dpfw.slave {port}"
-            f"a master there with: (dpfw-listen {port})"))
+          (if (= role "slave")
+            f"a master there with: (dpfw-listen {port})"
+            f"a slave there with: hy -m dpfw.slave {port}"))
       (isinstance e TimeoutError)
         f"{where} did not answer in {DIAL-TIMEOUT} seconds"
       True

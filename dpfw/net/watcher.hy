@@ -10,7 +10,9 @@
   dpfw.net.wire [Connection])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv LONGEST-WAIT 10)  ; seconds, for an answer
+(setv
+  ROLE "watcher"
+  LONGEST-WAIT 10)  ; seconds, for an answer
 
 
 (defclass Watcher []
@@ -26,9 +28,9 @@
     (setv secret (cookie)
           self.where (format-address #(host port))
           self.number 0
-          self.connection (Connection (dial host port)))
+          self.connection (Connection (dial host port ROLE)))
     (try
-      (dial-handshake self.connection "watcher" (new-session) secret False (own-about))
+      (dial-handshake self.connection ROLE (new-session) secret False (own-about))
       (except [BaseException]
         (.close self)
         (raise)))

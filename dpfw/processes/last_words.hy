@@ -56,6 +56,12 @@ read meanwhile. So who says more than can be shown has to wait."
           (.close-pipe self)))
       (.begin-to-show self)))
 
+  (defn add [self data]
+    "What was said in another way, in whole lines."
+    (with [_ self.lock]
+      (.note self (.splitlines data))
+      (.begin-to-show self)))
+
   (defn close [self]
     "Take the last of it, and listen no more. Idempotent."
     (with [_ self.lock]

@@ -4,7 +4,7 @@
 
     connection <──> ┌ pair of sockets ┐ <──> the process
                                                 │ standard error
-                    last words <── pipe ────────┘
+                    last words <── pipes ───────┘
 
 The end of the pair that the process has, this one keeps open as well. So the connection
 does not end when the process does, but when it is known how that ended, and what it said
@@ -12,6 +12,7 @@ last; whoever receives then can say so."
 
 (import
   contextlib [ExitStack]
+  os
   socket
   threading
   dpfw.net.addresses [HANG-UP]
@@ -20,14 +21,17 @@ last; whoever receives then can say so."
   dpfw.processes.last-words [LastWords])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv END-TIMEOUT 5)  ; seconds that a process has to end when its connection has
+(setv
+  END-TIMEOUT 5               ; seconds that a process has to end when its connection has
+  LONGEST-REST (* 256 1024))  ; bytes that are read of what one has left in a pipe
 
 
 (defclass Linked []
   "``start`` is called with the process's end of the connection, and gives its
-  `subprocess.Popen`, whose standard error is a pipe; ``show`` is called with each line
-  of that, and ``ended`` with this, once all of it has ended. What ``start`` raises is
-  raised."
+  `subprocess.Popen`, whose standard error is a pipe, and the ends of further pipes, which
+  the process itself reads as long as it lives: what is left there when it has ended, it
+  said last as well. ``show`` is called with each line of all that, and ``ended`` with
+  this, once all of it has ended. What ``start`` raises is raised."
 
   (defn __init__ [self start node show ended]
     (setv
@@ -46,7 +50,9 @@ last; whoever receives then can say so."
       (.callback undo ours.close)
       (setv self.connection (.own node ours))
       (.callback undo node.retire self.connection)
-      (setv self.process (start theirs))
+      (setv [self.process self.ends] (start theirs))
+      (for [end self.ends]
+        (.callback undo end.close))
       (.callback undo self.process.stderr.close)
       (.callback undo self.process.wait)
       (.callback undo self.process.kill)
@@ -93,6 +99,8 @@ last; whoever receives then can say so."
     (with [_ self.lock]
       (unless self.over
         (setv self.over True)
+        (for [end self.ends]
+          (.add self.words (rest-of end)))
         (.close self.words)
         (setv
           self.connection.last-words (.excerpt self.words)
@@ -115,6 +123,13 @@ last; whoever receives then can say so."
     (setv said (.said self.words))
     (+ (.how self) (if said f" and said: {said}" ""))))
 
+
+(defn rest-of [end]
+  "What is still in a pipe, which is closed with that."
+  (with [_ end]
+    (os.set-blocking (.fileno end) False)
+    ; Not all that is to come: a child of the process may hold the other end.
+    (or (.read end LONGEST-REST) b"")))
 
 (defn close-read [sock]
   "Close one of a pair, so that the other has all that was sent, and then the end of it."

@@ -3,6 +3,9 @@
 It serves the session on the socket that it is given, and ends with it."
 
 (import
+  contextlib [ExitStack]
+  itertools [chain]
+  os
   subprocess
   sys
   time
@@ -40,14 +43,26 @@ It serves the session on the socket that it is given, and ends with it."
     (.fill self process self.greet))
 
   (defn start [self sock]
-    (subprocess.Popen
-      [(getattr hy "sys_executable" sys.executable) "-m" "dpfw.slave"
-       "--socket" (str (.fileno sock)) #* (.options self.settings self.i)]
-      :stdin subprocess.DEVNULL  :stderr subprocess.PIPE  :bufsize 0
-      :pass-fds [(.fileno sock)]
-      :env (.environment self.settings self.node)
-      ; A Ctrl-C at the master's terminal is the master's.
-      :start-new-session True))
+    ; Pipes for what remotes print, which it reads itself. The ends stay open here, and
+    ; so what a dying process has printed there is not lost with it.
+    (with [ours (ExitStack)  theirs (ExitStack)]
+      (setv
+        ends (lfor
+          _ ["stdout" "stderr"]
+          :setv [end inlet] (os.pipe)
+          #((.enter-context ours (open end "rb" :buffering 0))
+            (.enter-context theirs (open inlet "wb" :buffering 0))))
+        descriptors (lfor  file [sock #* (chain #* ends)]  (.fileno file))
+        process (subprocess.Popen
+          [(getattr hy "sys_executable" sys.executable) "-m" "dpfw.slave"
+           "--inherited" (.join "," (map str descriptors)) #* (.options self.settings self.i)]
+          :stdin subprocess.DEVNULL  :stderr subprocess.PIPE  :bufsize 0
+          :pass-fds descriptors
+          :env (.environment self.settings self.node)
+          ; A Ctrl-C at the master's terminal is the master's.
+          :start-new-session True))
+      (.pop-all ours)
+      [process (lfor  [end _] ends  end)]))
 
   (defn greet [self connection]
     ; It may take its time to start, and then none for the handshake.

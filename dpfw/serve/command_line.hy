@@ -13,7 +13,7 @@
   dpfw.net.metrics [serve-metrics]
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
-  dpfw.serve.inherited [dial-over inherited-socket]
+  dpfw.serve.inherited [dial-over inherited]
   dpfw.serve.memory-limit [checked-limit limit-memory]
   dpfw.serve.server [Server]
   dpfw.serve.standard [OwnHandler]
@@ -41,14 +41,14 @@
            _ (Leaving server options.lifetime :dials (is options.port None))]
       (unless (is options.metrics None)
         (show-metrics server options.metrics))
-      (when (or options.once options.stdio (is-not options.socket None))
+      (when (or options.once options.stdio (is-not options.inherited None))
         ; It was launched: the terminal is its master's.
         (setv server.notices.wanted False))
       (cond
         sock
           (serve-to-end server (accept-over server.node sock))
-        (is-not options.socket None)
-          (serve-to-end server (dial-over server.node options.socket))
+        (is-not options.inherited None)
+          (serve-to-end server (dial-over server.node options.inherited))
         (is options.connect None)
           (listen-and-serve server options)
         options.once
@@ -96,7 +96,7 @@
   (cond
     options.stdio
       (check-stdio parser options)
-    (is-not options.socket None)
+    (is-not options.inherited None)
       None
     True
       (check-way parser options))
@@ -143,8 +143,8 @@
     :help "with --connect: dial once, and end when the master goes")
   (.add-argument parser "--stdio" :action "store_true"
     :help "serve the master at the other end of standard input and output, as dpfw-launch-ssh has it")
-  (.add-argument parser "--socket" :metavar "FD" :type socket
-    :help "serve the master at the other end of this descriptor, as dpfw-launch has it")
+  (.add-argument parser "--inherited" :metavar "FD,…" :type inheritance
+    :help "serve the master at the other end of these descriptors, as dpfw-launch has it")
   (.add-argument parser "--name" :type text
     :help "what its masters are to call it (default: its host and process id)")
   (.add-argument parser "--label" :action "append" :type text
@@ -168,11 +168,11 @@
     (except [e ValueError]
       (raise (argparse.ArgumentTypeError (str e))))))
 
-(defn socket [text]
+(defn inheritance [text]
   (try
-    (inherited-socket (int text))
+    (inherited text)
     (except [[ValueError OSError]]
-      (raise (argparse.ArgumentTypeError f"{text !r} is no descriptor of a socket; this is what (dpfw-launch 2) starts")))))
+      (raise (argparse.ArgumentTypeError f"{text !r} are no descriptors that were left open here; this is what (dpfw-launch 2) starts")))))
 
 (defn text [x]
   (if (and x (text? x))

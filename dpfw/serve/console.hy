@@ -22,8 +22,8 @@ what is to be seen on the other side::
   dpfw.errors [Interrupted]
   dpfw.serve.process [evaluator]
   dpfw.serve.terminal [Terminal standard-streams]
-  dpfw.task.failure [ours?]
-  dpfw.task.ports [write])
+  dpfw.task.ports [write]
+  dpfw.tidy [ours?])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv

@@ -3,15 +3,20 @@
 (import
   os
   socket
-  dpfw.net.handshake [dial-handshake])
+  dpfw.net.handshake [dial-handshake]
+  dpfw.serve.pipes [ready-made])
 (eval-when-compile (require hyrule.control [unless]))
 
 
-(defn inherited-socket [descriptor]
-  "The socket. Raises `OSError` if it is none."
-  (setv sock (socket.socket :fileno descriptor))
-  ; It is for no child of ours.
-  (os.set-inheritable descriptor False)
+(defn inherited [text]
+  "What is open here, by its descriptors: the socket, which is returned, and the ends of
+  the pipes for what remotes print. Raises `OSError` and `ValueError` if they are none."
+  (setv [socket-of out out-inlet err err-inlet] (lfor  x (.split text ",")  (int x))
+        sock (socket.socket :fileno socket-of))
+  (for [x [socket-of out out-inlet err err-inlet]]
+    ; It is for no child of ours.
+    (os.set-inheritable x False))
+  (.update ready-made {"stdout" #(out out-inlet)  "stderr" #(err err-inlet)})
   sock)
 
 (defn dial-over [node sock]

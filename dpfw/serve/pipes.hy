@@ -28,7 +28,8 @@ the descriptors alone."
   CHUNK 65536            ; bytes that are read at once,
   MOST-CHUNKS 16         ; and so many times in one go
   STREAMS {"stdout" 1  "stderr" 2}
-  SETTING "DPFW_OUTPUT")
+  SETTING "DPFW_OUTPUT"
+  ready-made {})  ; stream -> the ends of a pipe that the process was started with
 
 
 (defn wanted? []
@@ -75,7 +76,7 @@ the descriptors alone."
   (defn make [self stream descriptor]
     (setv (get self.saved stream) (open (os.dup descriptor) "w" :buffering 1
             :encoding "utf-8" :errors "backslashreplace")
-          [end inlet] (os.pipe)
+          [end inlet] (or (.pop ready-made stream None) (os.pipe))
           (get self.ends stream) (open end "rb" :buffering 0)
           (get self.inlets stream) inlet)
     (os.set-blocking end False)

@@ -34,11 +34,12 @@
 
 
 (defn started [words ask sock]
-  (subprocess.Popen [#* (if ask IGNORING []) #* words]
-    :stdin sock  :stdout sock  :stderr subprocess.PIPE  :bufsize 0
-    :start-new-session (not ask)
-    ; The session has a cookie of its own; this one is not for ssh to pass on.
-    :env (dfor  [name value] (.items os.environ)  :if (!= name "DPFW_COOKIE")  name value)))
+  [(subprocess.Popen [#* (if ask IGNORING []) #* words]
+     :stdin sock  :stdout sock  :stderr subprocess.PIPE  :bufsize 0
+     :start-new-session (not ask)
+     ; The session has a cookie of its own; this one is not for ssh to pass on.
+     :env (dfor  [name value] (.items os.environ)  :if (!= name "DPFW_COOKIE")  name value))
+   []])
 
 (defn terminal? []
   "Is there a terminal at which somebody could answer what ssh asks?"

@@ -189,7 +189,7 @@
   (setv [status out err] (run "eval" slave "(fn [i o]\n  (/ 1 0))"))
   (holds #(status out) #(1 ""))
   (assert (in "line 2" err) err)
-  (assert (.endswith err "\nZeroDivisionError: division by zero\n") err)
+  (assert (.endswith err "ZeroDivisionError: division by zero\n") err)
   (assert (not-in "/dpfw/" err) err))
 
 (defn test-the-slave-dies-in-the-middle [run]

@@ -10,6 +10,8 @@
   threading
   pytest
   dpfw.errors [MasterClosed SlaveLost]
+  dpfw.launch [dpfw-launch]
+  dpfw.master [Master]
   dpfw.processes [place]
   dpfw.processes [ending :as endings]
   dpfw.processes.ending [MemoryKills ending]
@@ -51,9 +53,27 @@
     "What became of the task 'x' is unknown; if it may run twice, give it :retries. "
     "It ran (fn [i o] (import os) (os._exit 3))")))
 
-(defn test-a-signal-and-a-last-word [master capfd]
+(defn test-a-signal-and-what-the-remote-printed-last [master]
   (says
     (dies master '(fn [i o] (import os signal sys) (.write sys.stderr "bye \x1b[2J\n") (os.kill (os.getpid) signal.SIGUSR1)))
+    "was ended by SIGUSR1. It printed last: bye \\x1b[2J. What became"))
+
+(defn test-the-last-word-of-c-code [master]
+  ; It holds the interpreter, so nobody reads what it writes before the process has ended.
+  (says
+    (dies master '(fn [i o] (import ctypes) (.errx (ctypes.PyDLL None) 3 b"out of luck")))
+    "ended with status 3 and said: " ": out of luck. What became"))
+
+(defn [pytest.fixture] silent-master []
+  "One that has asked for no output, so what remotes print is what their process says."
+  (with [master (Master)]
+    (setv master.output None)
+    (dpfw-launch 2 master)
+    (yield master)))
+
+(defn test-a-signal-and-a-last-word [silent-master capfd]
+  (says
+    (dies silent-master '(fn [i o] (import os signal sys) (.write sys.stderr "bye \x1b[2J\n") (os.kill (os.getpid) signal.SIGUSR1)))
     "was ended by SIGUSR1 and said: bye \\x1b[2J. What became")
   ; It is passed on as it was.
   (setv err "")
@@ -62,8 +82,8 @@
     (+= err (. (.readouterr capfd) err))
     (in "bye \x1b[2J\n" err))))
 
-(defn test-many-last-words-are-lines [master]
-  (setv text (dies master '(fn [i o] (import os) (for [n (range 100)] (os.write 2 (.encode f"line {n}\n"))) (os._exit 1))))
+(defn test-many-last-words-are-lines [silent-master]
+  (setv text (dies silent-master '(fn [i o] (import os) (for [n (range 100)] (os.write 2 (.encode f"line {n}\n"))) (os._exit 1))))
   (says text "status 1. What became" (+ ". It said last:" #* (gfor  n (range 92 100)  f"\n  line {n}"))))
 
 (defn test-a-crash-says-where [master]

@@ -12,7 +12,7 @@
 (defn [contextmanager] listening [show]
   "Gives the last words from a pipe, and the descriptor to say them on."
   (setv [from to] (os.pipe))
-  (with [node (Node "master" None)]
+  (with [node (Node "master" None None)]
     (setv words (LastWords (open from "rb" :buffering 0) node show))
     (try
       (yield #(words to))

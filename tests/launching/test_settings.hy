@@ -165,8 +165,8 @@
       (assert (in says err) err))))
 
 (defn test-a-descriptor-that-is-no-socket-is-refused []
-  (for [text ["x" "99" "0"]]
-    (with [process (slave-process "--socket" text)]
+  (for [text ["x" "3" "99,1,1,1,1" "0,1,1,1,1"]]
+    (with [process (slave-process "--inherited" text)]
       (setv [status out err] (ended process))
       (holds status 2)
-      (assert (in f"'{text}' is no descriptor of a socket" err) err))))
+      (assert (in f"'{text}' are no descriptors that were left open here" err) err))))

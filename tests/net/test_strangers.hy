@@ -26,7 +26,7 @@ nothing of theirs stays."
 
   (defn __init__ [self role]
     (setv self.guests (queue.SimpleQueue))
-    (.__init__ (super) role self.be-joined))
+    (.__init__ (super) role self.be-joined dict))
 
   (defn be-joined [self connection session]
     (.put self.guests session)
