@@ -64,8 +64,9 @@ run to the next, such as ports, is the same in all of them here."
     dpfw.launch [dpfw-launch]
     dpfw.master [Master read-result])
   (with [_ (made-stable)  master (Master)]
+    (dpfw-launch 3 master)
     (setv [host port] (.listen master :host "127.0.0.1")
-          [idle #* busy] (dpfw-launch 3 master)
+          [idle #* busy] (.slaves master)  ; in the order in which they are shown
           task master.make-task)
     (for [_ (range 118)]
       (task '(fn [i o] 1) read-result idle))
