@@ -8,9 +8,13 @@ build does without an environment of its own: what it needs is here already.
 import importlib.util
 import marshal
 import os
+import pty
+import re
+import select
 import subprocess
 import sys
 import tarfile
+import time
 import venv
 import zipfile
 from pathlib import Path
@@ -168,3 +172,66 @@ def test_installed_wheel_runs_and_compiles_nothing(programs, tmp_path, command):
         assert done.stdout.startswith("usage: dpfw")
     compiled = [line for line in done.stderr.splitlines() if "/dpfw/" in line]
     assert not compiled, f"the wheel's compiled files were not used: {compiled}"
+
+
+class Prompt:
+    """``hy`` at a terminal, with somebody who types."""
+
+    def __init__(self, program, folder):
+        self.terminal, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [program],
+            cwd=folder,
+            env=os.environ | {"TERM": "dumb", "XDG_CONFIG_HOME": str(folder)},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.read_to("=> ")
+
+    def read_to(self, end, wait=60):
+        """What is shown until it ends so."""
+        text, deadline = "", time.monotonic() + wait
+        while not text.endswith(end):
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.terminal], [], [], left)[0], text
+            text += os.read(self.terminal, 65536).decode()
+        return text.removesuffix(end)
+
+    def type(self, line):
+        """The lines that are shown below the one that is typed."""
+        os.write(self.terminal, line.encode() + b"\n")
+        return self.read_to("\r\n=> ").split("\r\n")[1:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+def test_first_session(programs, tmp_path):
+    """From nothing: the wheel, ``hy``, slaves, a helper, a print, a death, the end."""
+    with Prompt(programs / "hy", tmp_path) as hy:
+        assert hy.type("(import dpfw.master * dpfw.launch [dpfw-launch])") == []
+        assert hy.type("(require dpfw.master *)") == []
+        assert hy.type("(setv [one two] (dpfw-launch 2))") == []
+        assert hy.type("(dpfw-defn cube [x] (* x x x))") == []
+        assert hy.type("(dpfw-map cube (range 5))") == ["[0 1 8 27 64]"]
+        said = hy.type(
+            "(force (dpfw-make-task '(fn [i o] (print \"three cubed:\" (cube 3)))"
+            " read-result one :name \"print\"))"
+        )
+        assert re.fullmatch(r"\[\S+/\d+\] three cubed: 27", said[0]), said
+        assert said[1:] == []
+        assert hy.type("(dpfw-kill two)") == []
+        # Whoever is killed is not replaced; who is left has the helper.
+        assert hy.type("(dpfw-map '(fn [x] (+ 1 (cube x))) (range 5))")[-1] == (
+            "[1 2 9 28 65]"
+        )
+        os.write(hy.terminal, b"(exit)\n")
+        assert hy.process.wait(60) == 0
