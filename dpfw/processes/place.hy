@@ -99,7 +99,8 @@ after a pause that grows as long as none is of use."
 
   (defn refill [self why of-use [expected False]]
     "Start another process, after a pause."
-    (when (or self.given-up self.launch.over)
+    ; Who leaves the network hangs up before the launch hears of it.
+    (when (or self.given-up self.launch.over (.is-set self.node.closed))
       (return))
     (when of-use
       (setv self.pauses (pauses)))

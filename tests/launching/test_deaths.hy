@@ -204,6 +204,15 @@
   (assert (isinstance (.exception promise WAIT) MasterClosed))
   (assert (not master.node.connections)))
 
+(defn test-none-comes-when-the-master-has-hung-up [monkeypatch]
+  (with [[master [slave]] (launched 1)]
+    (setv said [])
+    (monkeypatch.setattr master.node "say" (fn [#* what] (.append said what)))
+    ; As `close` does first, before it hangs up; the launch hears of it last.
+    (.set master.node.closed)
+    (.refill slave.linked.place "it is lost" True)
+    (holds said [])))
+
 (defn test-who-does-not-come-up-again-is-told-once-and-tried-with-growing-pauses [monkeypatch caplog]
   (setv pauses []
         tried (threading.Event))
