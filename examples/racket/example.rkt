@@ -1,6 +1,6 @@
 #lang racket
 ;; The master at work. Run it with: racket examples/racket/example.rkt HOST PORT
-(require (except-in "dpfw.rkt" read write) (prefix-in hy: (only-in "dpfw.rkt" read write)))
+(require "dpfw.rkt")  ; its `read` and `write` are for data of the wire
 
 (define-values (host port) (apply values (vector->list (current-command-line-arguments))))
 (define slave (dpfw-master-client host (string->number port)))
@@ -16,11 +16,11 @@
 (define (guess i o)
   (let loop ([low 1] [high 100])
     (define middle (quotient (+ low high) 2))
-    (hy:write middle o)
-    (match (hy:read i)
+    (write middle o)
+    (match (read i)
       ['higher (loop (add1 middle) high)]
       ['lower (loop low (sub1 middle))]
-      ['right (list middle (hy:read i))])))
+      ['right (list middle (read i))])))
 (define keeper (hy (fn [i o]
   (setv guesses 0  guess None)
   (while (!= guess ,42)
@@ -37,9 +37,9 @@
 ;; A remote that runs for ever, until it is interrupted. It says when it has begun.
 (define begun (make-semaphore))
 (define (wait i o)
-  (hy:read i)
+  (read i)
   (semaphore-post begun)
-  (hy:read i))
+  (read i))
 (define endless (dpfw-make-task (hy (fn [i o]
   (try
     (write "I run" o)
