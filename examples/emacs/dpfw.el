@@ -46,8 +46,9 @@
   "Connect to the dpfw slave that listens on HOST and PORT; return the connection."
   (interactive (list (read-string "Host: " "127.0.0.1") (read-number "Port: " 10000)))
   (let* ((name (format "dpfw %s:%s" host port))
-         (slave (make-network-process :name name :host host :service port :coding 'binary :noquery t
-                                      :filter #'dpfw--filter :sentinel #'dpfw--sentinel)))
+         (slave (make-network-process
+                 :name name :host host :service port :coding 'binary :noquery t :nodelay t
+                 :filter #'dpfw--filter :sentinel #'dpfw--sentinel)))
     (process-put slave 'input (generate-new-buffer (format " *input of %s*" name)))
     (process-put slave 'buffer (get-buffer-create (format "*%s*" name)))
     (with-current-buffer (process-get slave 'input)
@@ -55,7 +56,9 @@
     (with-current-buffer (process-get slave 'buffer)
       (unless (derived-mode-p 'special-mode) (special-mode)))
     (condition-case failure
-        (dpfw--shake-hands slave (dpfw--secure slave host))
+        (progn
+          (dpfw--shake-hands slave (dpfw--secure slave host))
+          (dpfw--await-handshake slave))
       ((error quit)
        (dpfw--lose slave "the handshake failed")
        (signal (car failure) (cdr failure))))
@@ -71,6 +74,7 @@ proofs, which are bound to it."
         (`[127 ,_ ,_ ,_ ,_] t)
         (`[0 0 0 0 0 0 0 1 ,_] t))
       ""
+    ;; This waits for the other end, or for C-g: here, no timer runs.
     (gnutls-negotiate :process slave :hostname host :verify-error nil
                       :priority-string "NORMAL:-VERS-ALL:+VERS-TLS1.3")
     (let ((pem (plist-get (plist-get (gnutls-peer-status slave) :certificate) :pem)))
@@ -90,12 +94,10 @@ proofs, which are bound to it."
 ;;; The handshake
 
 (defun dpfw--shake-hands (slave binding)
-  "Prove to SLAVE that we hold its cookie, and see that it does.
-BINDING is the channel's."
+  "Begin to prove to SLAVE that we hold its cookie, and to see that it does.
+BINDING is the channel's.  At the end of it, SLAVE's step is `dpfw--frame'."
   ;; We do not say `packed', so that data come as text; `about', to ask for output.
-  (let ((dialled (format "(dpfw 1 master \"%s\" \"%s\" about)" (dpfw--random-id) (dpfw--random-id)))
-        (deadline (+ (float-time) dpfw-patience))
-        (shaken nil))
+  (let ((dialled (format "(dpfw 1 master \"%s\" \"%s\" about)" (dpfw--random-id) (dpfw--random-id))))
     (process-put slave 'step
       (lambda (slave)
         (when-let ((line (dpfw--line 512)))
@@ -113,17 +115,19 @@ BINDING is the channel's."
               (error "The cookies differ, or somebody stands between; give both ends the same DPFW_COOKIE"))
             (process-send-string slave (format "(proof \"%s\")\n" (funcall proof "dialler")))
             (if (not about)
-                (setq shaken t)
+                (process-put slave 'step #'dpfw--frame)
               (process-send-string slave "{\"output\" True}\n")
               (process-put slave 'step
                 (lambda (slave)
                   (when (dpfw--line 4096)  ; what the slave says of itself, which nobody asks for here
-                    (process-put slave 'step #'dpfw--frame)
-                    (setq shaken t)))))
-            (when shaken (process-put slave 'step #'dpfw--frame))
+                    (process-put slave 'step #'dpfw--frame)))))
             t))))
-    (process-send-string slave (concat dialled "\n"))
-    (while (not shaken)
+    (process-send-string slave (concat dialled "\n"))))
+
+(defun dpfw--await-handshake (slave)
+  "Wait until the handshake with SLAVE has succeeded or failed."
+  (let ((deadline (+ (float-time) dpfw-patience)))
+    (while (not (eq (process-get slave 'step) #'dpfw--frame))
       (unless (process-live-p slave)
         (error "%s" (or (process-get slave 'why) "The slave has hung up")))
       (when (> (float-time) deadline)
@@ -162,8 +166,7 @@ Nil if it is not complete."
 (defun dpfw--send (slave kind number &optional payload)
   "Send SLAVE a frame."
   (let ((bytes (encode-coding-string (or payload "") 'utf-8)))
-    (process-send-string slave (format "(%s %d %d)\n" kind number (length bytes)))
-    (process-send-string slave bytes)))
+    (process-send-string slave (concat (format "(%s %d %d)\n" kind number (length bytes)) bytes))))
 
 (defun dpfw--filter (slave bytes)
   "Understand the BYTES that have come from SLAVE, as far as they are complete."

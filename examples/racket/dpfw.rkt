@@ -2,8 +2,8 @@
 ;; A master in Racket, which dials slaves; in the order of docs/protocol.md. Each task is a promise with a thread:
 ;;   (define s (dpfw-master-client "127.0.0.1" 10000))
 ;;   (force (dpfw-make-task (hy (fn [i o] (* 2 ,(+ 1 2)))) read-result s))   ; 6
-(require file/sha1 openssl racket/file racket/match racket/port racket/promise racket/random racket/string racket/tcp
-         "data.rkt" (for-syntax racket/base racket/string "data.rkt"))
+(require ffi/unsafe ffi/unsafe/port file/sha1 openssl racket/file racket/match racket/port racket/promise racket/random
+         racket/string racket/tcp "data.rkt" (for-syntax racket/base racket/string "data.rkt"))
 (provide dpfw-master-client dpfw-make-task dpfw-cancel dpfw-close hy force read-result (struct-out tagged)
          (rename-out [read-datum read] [write-datum write]) (struct-out exn:fail:dpfw))
 
@@ -23,6 +23,8 @@
         (fail "what is at ~a:~a has not said in 10 seconds what a slave says" host port))))
 (define (connect host port)
   (define-values (in out) (tcp-connect host port))
+  ((get-ffi-obj "setsockopt" #f (_fun _intptr _int _int (_ptr i _int) _int -> _int))
+   (unsafe-port->socket out) 6 1 1 4)  ; TCP_NODELAY: else each of our small frames may wait for the one before
   (define-values (_here there) (tcp-addresses in))
   (define tls? (not (regexp-match? #rx"^(127[.]|::1$|::ffff:127[.])" there)))
   (define-values (i o) (if tls? (ports->ssl-ports in out #:encrypt 'tls13 #:close-original? #t) (values in out)))
@@ -36,8 +38,8 @@
 ;; The handshake. No word follows our nonce: data are to come as text, and we say nothing of ourselves.
 (define (handshake in out cookie binding)
   (define (say line) (write-string (string-append line "\n") out) (flush-output out))
-  (define (random) (bytes->hex-string (crypto-random-bytes 16)))
-  (define dialled (format "(dpfw 1 master \"~a\" \"~a\")" (random) (random)))
+  (define (random _) (bytes->hex-string (crypto-random-bytes 16)))
+  (define dialled (apply format "(dpfw 1 master \"~a\" \"~a\")" (map random '(session nonce))))
   (say dialled)
   (match (regexp-try-match #px#"^([^\n]{0,511})\n" in)  ; more is not read from who has proved nothing yet
     [(list _ (app bytes->string/latin-1
@@ -49,11 +51,10 @@
        (say "(refused \"the cookies differ\")")
        (fail "the cookies differ, or somebody stands between; give both ends the same DPFW_COOKIE"))
      (say (format "(proof \"~a\")" (proof "dialler")))]
-    [(list _ line) (fail "no slave is there that would serve us; it says: ~a" line)]
-    [#f (fail "no slave is there: it says nothing, or too much")]))
+    [said (fail "no slave is there that would serve us; it says: ~a" (if said (cadr said) "no line"))]))
 (define (hmac-sha256 key message)
-  (define short (if (> (bytes-length key) 64) (sha256-bytes key) key))
-  (define block (bytes-append short (make-bytes (- 64 (bytes-length short)))))
+  (define block (let ([k (if (> (bytes-length key) 64) (sha256-bytes key) key)])
+    (bytes-append k (make-bytes (- 64 (bytes-length k))))))
   (define (pad n) (apply bytes (for/list ([b block]) (bitwise-xor b n))))
   (sha256-bytes (bytes-append (pad #x5c) (sha256-bytes (bytes-append (pad #x36) message)))))
 (define (same? a b)  ; of one length; in a time that does not tell where they differ
@@ -69,14 +70,14 @@
   (match (regexp-try-match #px"^\\(([a-z]{1,8}) (\\d{1,15}) (\\d{1,15})\\)\n" (slave-in s))
     [(list _ kind number length)
      (define-values (n size) (apply values (map (compose1 string->number bytes->string/latin-1) (list number length))))
-     (define payload (read-bytes size (slave-in s)))
-     (if (and (bytes? payload) (= (bytes-length payload) size)) (list kind n payload) "an end in the middle")]
+     (match (read-bytes size (slave-in s)) [(? bytes? x) #:when (= (bytes-length x) size) (list kind n x)] [_ "half"])]
     [_ "no frame"]))
 
 ;; A task. The local procedure runs in the promise's thread; in another one, what comes goes into a pipe.
 (define (dpfw-make-task remote local s)
   (promise (call-with-semaphore (slave-turn s) (λ ()  ; one at a time, first come first served
     (match-define (hy-remote text values) remote)
+    (when (port-closed? (slave-out s)) (fail "the slave is lost; dial it again"))
     (define number (add1 (slave-number s)))
     (unless (null? values) (send s "values" number (string->bytes/utf-8 (string-join (map datum->text values) "\n"))))
     (send s "task" number (string->bytes/utf-8 text))
@@ -103,8 +104,7 @@
 (define (from-remote pipe outcome)  ; the pipe; but at its end, what the remote raised is raised
   (define (read-in buffer) (match (read-bytes-avail!* buffer pipe)
     [0 (wrap-evt pipe (λ (_) 0))]
-    [(? eof-object?) (force outcome) eof]
-    [n n]))
+    [(? eof-object?) (force outcome) eof] [n n]))
   (make-input-port 'remote read-in #f void))
 (define (to-remote s number)
   (define (write-out buffer start end _at-once? _breaks?)
