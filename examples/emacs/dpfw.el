@@ -44,7 +44,7 @@
 ;;;###autoload
 (defun dpfw-connect (host port)
   "Connect to the dpfw slave that listens on HOST and PORT; return the connection."
-  (interactive (list (read-string "Host: " "127.0.0.1") (read-number "Port: " 10000)))
+  (interactive (list (read-string "Host (default 127.0.0.1): " nil nil "127.0.0.1") (read-number "Port: " 10000)))
   (let* ((name (format "dpfw %s:%s" host port))
          (slave (make-network-process
                  :name name :host host :service port :coding 'binary :noquery t :nodelay t
