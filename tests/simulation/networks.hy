@@ -172,9 +172,9 @@ large ones, which chance makes and runs."
     "a slave that is drained, and dials again"
       (small ONE [AGAIN {"bound" 0}] #("drain" 0) :cut 1)
     "a server that is drained, and dialled again"
-      (small ["serves" "dials"] [AGAIN {"bound" 0}] #("drain" 0) :users [[#("make" 0) #("make" 1)] [#("connect" 0)]] :cut 1)
+      (small ["serves" "dials"] [AGAIN {"bound" 0}] #("drain" 0) :users [[#("make" 0) #("make" 1)] [#("connect" 0)]])
     "a slave that prepares, and is drained"
-      (small TWO [{} {"bound" 0}] #("drain" 0) #("initialise") :joined False :first 1)
+      (small ONE [{} {"bound" 0}] #("drain" 0) #("initialise") :joined False :first 1)
     "a slave that leaves"
       (small TWO [{} {"bound" 0} {}] CLOSE :leave 1)
     "a slave that leaves, and what is drained, too"
