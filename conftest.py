@@ -39,6 +39,8 @@ import hy  # noqa: F401  makes .hy files importable
 import pytest
 from hypothesis import settings
 
+from dpfw.serve.rank import RANKS
+
 OUTER_ENVIRON = dict(os.environ)
 
 # A shell that starts this in the background has it ignore Ctrl-C, and slaves
@@ -128,6 +130,9 @@ def pytest_configure(config):
     patch.setattr(tempfile, "tempdir", str(own / "tmp"))
     patch.setenv("DPFW_COOKIE", secrets.token_hex(32))
     patch.delenv("DPFW_COOKIE_FILE", raising=False)
+    # The tests may run in a job of Slurm's; their slaves are no ranks of it.
+    for variable in RANKS:
+        patch.delenv(variable, raising=False)
     patch.setenv(SESSION_MARK, secrets.token_hex(16))
     # Slaves that compile every .hy file again take 1.7 s to start.
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)

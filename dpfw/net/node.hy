@@ -64,6 +64,7 @@ hands, and owns every thread and socket that comes of it."
       self.reactor (Reactor f"dpfw-{role}-reactor")
       self.threads (ThreadPool f"dpfw-{role}")
       self.listeners {}     ; host and port -> listening socket
+      self.lent (set)       ; those of them that another process has as well, and listens on
       self.connections (set)
       self.strangers {}     ; accepted connections that shake hands, oldest first
       self.checks None      ; the timer of `check-hosts`
@@ -84,11 +85,17 @@ hands, and owns every thread and socket that comes of it."
     it got. Raises `AddressError` and `CookieError`."
     (.check-open self)
     (.secret self)
-    (setv listener (listen-on port backlog host)
-          address (cut (.getsockname listener) 2))
+    (.listen-with self (listen-on port backlog host)))
+
+  (defn listen-with [self listener [lent False]]
+    "The same with a socket that listens already."
+    (.secret self)
+    (setv address (cut (.getsockname listener) 2))
     (.setblocking listener False)
     (with [_ self.lock]
-      (setv (get self.listeners address) listener))
+      (setv (get self.listeners address) listener)
+      (when lent
+        (.add self.lent listener)))
     (.watch-listener self listener)
     (log.info "the %s listens on %s" self.role (format-address address))
     (when (.is-set self.closed)  ; meanwhile
@@ -104,9 +111,11 @@ hands, and owns every thread and socket that comes of it."
       (.unwatch self.reactor listener)
       ; The kernel keeps a socket open as long as poll(2) has it, and a
       ; listener would go on to accept.
-      (try
-        (.shutdown listener socket.SHUT-RDWR)
-        (except [OSError]))  ; macOS knows no such thing of a listener
+      (unless (in listener self.lent)  ; else the other process would hear nobody either
+        (try
+          (.shutdown listener socket.SHUT-RDWR)
+          (except [OSError])))  ; macOS knows no such thing of a listener
+      (.discard self.lent listener)
       (.close listener))
     (is-not listener None))
 

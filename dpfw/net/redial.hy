@@ -18,21 +18,23 @@
   was of use.
 
   ``dial`` is called without arguments. When it raises an `OSError` that is not of
-  one of the classes in ``final``, it is called again. ``closed``, an Event, ends
-  all that."
+  one of the classes in ``final``, it is called again, for ``wait`` seconds if that is
+  not None. ``closed``, an Event, ends all that."
 
-  (defn __init__ [self dial closed [final #()]]
+  (defn __init__ [self dial closed [final #()] [wait None]]
     (setv
       self.call dial
       self.closed closed
       self.final final
+      self.wait wait
       self.pauses (pauses)
       self.said None))  ; of a failure, in the log
 
   (defn dial [self]
     "Dial now, and after pauses, until somebody answers. Returns what ``dial`` did,
-    or None when ``closed`` is set."
-    (setv self.said None)
+    or None when ``closed`` is set. When the wait is over, raises the last error."
+    (setv self.said None
+          deadline (when (is-not self.wait None) (+ (time.monotonic) self.wait)))
     (while (not (.is-set self.closed))
       (try
         (return (self.call))
@@ -41,8 +43,10 @@
             (return None))
           (when (or (isinstance e self.final) (not (isinstance e OSError)))
             (raise))
+          (when (and deadline (>= (time.monotonic) deadline))
+            (raise (after-trying e self.wait)))
           (.say self e)))
-      (.pause self)))
+      (.pause self deadline)))
 
   (defn dial-again [self of-use]
     "The same after a session that has ended; with a pause first, since all who have
@@ -52,15 +56,19 @@
     (.pause self)
     (.dial self))
 
-  (defn pause [self]
-    (.wait self.closed (next self.pauses)))
+  (defn pause [self [deadline None]]
+    (setv pause (next self.pauses))
+    (.wait self.closed (if deadline
+      (max 0 (min pause (- deadline (time.monotonic))))
+      pause)))
 
   (defn say [self error]
-    "A failure is worth a warning once, and not each time."
+    "A failure is worth a warning once, and not each time; none, if it will be raised."
     (setv text (str error))
-    (if (= text self.said)
-      (log.debug "%s; dialling again" text)
-      (log.warning "%s; dialling until it answers" text))
+    (cond
+      (= text self.said) (log.debug "%s; dialling again" text)
+      (is self.wait None) (log.warning "%s; dialling until it answers" text)
+      True (log.info "%s; dialling for %s seconds" text self.wait))
     (setv self.said text)))
 
 
@@ -77,7 +85,7 @@
           (raise))
         (setv left (- deadline (time.monotonic)))
         (when (<= left 0)
-          (raise (after-trying e seconds) :from e))
+          (raise (after-trying e seconds)))
         (log.info "%s; dialling for another %.1f seconds" e left)))
     (when (.wait closed (min pause left))
       (return None))))
@@ -89,7 +97,12 @@
            (not (isinstance error.__cause__ socket.gaierror)))))
 
 (defn after-trying [error seconds]
-  (setv tried f"tried for {seconds} seconds")
-  (if error.strerror
-    ((type error) error.errno f"{error.strerror}; {tried}")
-    ((type error) f"{error}; {tried}")))
+  "The error, which says how long it was tried, if it was."
+  (unless seconds
+    (return error))
+  (setv tried f"tried for {seconds :g} seconds"
+        told (if error.strerror
+          ((type error) error.errno f"{error.strerror}; {tried}")
+          ((type error) f"{error}; {tried}"))
+        told.__cause__ error)
+  told)

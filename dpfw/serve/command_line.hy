@@ -14,10 +14,12 @@
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
   dpfw.serve.inherited [dial-over inherited]
+  dpfw.serve.rank [WAIT rank-name]
   dpfw.serve.memory-limit [checked-limit limit-memory]
   dpfw.serve.server [Server]
   dpfw.serve.standard [OwnHandler]
-  dpfw.serve.stdio [accept-over socket-to-master])
+  dpfw.serve.stdio [accept-over socket-to-master]
+  dpfw.serve.systemd [Notifier listening-sockets])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -27,7 +29,8 @@
 
 (defn main [[arguments None]]
   "What ``hy -m dpfw.slave`` does; returns the exit status."
-  (setv options (parsed arguments))
+  (setv options (parsed arguments)
+        systemd (Notifier))
   (logging.basicConfig
     :level (.upper options.log-level)
     :handlers [(OwnHandler)]
@@ -38,7 +41,8 @@
   (try
     (setv sock (when options.stdio (socket-to-master)))
     (with [server (Server evaluator options.tasks #** (about options))
-           _ (Leaving server options.lifetime :dials (is options.port None))]
+           _ (Leaving server options.lifetime :dials (and (is options.port None) (not options.listeners)))]
+      (setv server.told systemd.stopping)
       (unless (is options.metrics None)
         (show-metrics server options.metrics))
       (when (or options.once options.stdio (is-not options.inherited None))
@@ -50,25 +54,40 @@
         (is-not options.inherited None)
           (serve-to-end server (dial-over server.node options.inherited))
         (is options.connect None)
-          (listen-and-serve server options)
-        options.once
-          (serve-to-end server (.dial server #* options.connect))
+          (listen-and-serve server options systemd)
         True
-          (.serve-dialled server #* options.connect)))
+          (dial-and-serve server options systemd)))
     0
     (except [e [DpfwError OSError ImportError]]
-      (print f"dpfw-slave: {e}" :file sys.stderr)
+      (say options (or (getattr e "strerror" None) e))
       1)
     (except [KeyboardInterrupt]
-      (print "dpfw-slave: interrupted" :file sys.stderr)
+      (say options "interrupted")
       (+ 128 signal.SIGINT))
     (finally
       (signal.signal signal.SIGTERM signal.SIG-IGN))))
 
-(defn listen-and-serve [server options]
-  (setv address (.listen server.node options.port options.backlog options.host))
-  (print f"dpfw slave listens on {(format-address address)}" :flush True)
+(defn say [options what]
+  (print f"dpfw-slave{(if options.rank f" {options.rank}" "")}: {what}" :file sys.stderr))
+
+(defn listen-and-serve [server options systemd]
+  (setv addresses (if options.listeners
+    (lfor  sock options.listeners  (.listen-with server.node sock :lent True))
+    [(.listen server.node options.port options.backlog options.host)]))
+  (setv listens f"listens on {(.join ", " (map format-address addresses))}")
+  (.ready systemd listens)
+  (print f"dpfw slave {listens}" :flush True)
   (.serve-in-turn server))
+
+(defn dial-and-serve [server options systemd]
+  (.ready systemd f"dials {(format-address options.connect)}")
+  (unless options.once
+    (return (.serve-dialled server #* options.connect options.wait)))
+  (setv connection (.dial (.redialler server #* options.connect (or options.wait 0))))
+  (when connection
+    (setv session (serve-to-end server connection))
+    (when (and options.rank (not session.dismissed) (not server.draining))
+      (say options f"its master at {connection.peer} has gone"))))
 
 (defn show-metrics [server port]
   (setv address (serve-metrics server.node port))
@@ -79,20 +98,22 @@
   (defn when-gone []
     (.call-after server.node.reactor GRACE (fn [] (os._exit 1))))
   (setv session (.serve server connection when-gone))
-  (log.info "%s" session.error))
+  (log.info "%s" session.error)
+  session)
 
 
 (defn about [options]
   "What its user has it say of itself."
   (dfor
-    [key x] [["name" options.name] ["labels" options.label]]
+    [key x] [["name" (or options.name options.rank)] ["labels" options.label]]
     :if x
     key x))
 
 (defn parsed [arguments]
   (setv
     parser (parser-of-arguments)
-    options (.parse-args parser arguments))
+    options (.parse-args parser arguments)
+    options.listeners (given-sockets parser))
   (cond
     options.stdio
       (check-stdio parser options)
@@ -100,8 +121,9 @@
       None
     True
       (check-way parser options))
-  (when (and options.once (is options.connect None))
-    (.error parser "--once goes with --connect"))
+  (when (and (or options.once options.wait) (is options.connect None))
+    (.error parser (+ (if options.once "--once" "--wait") " goes with --connect")))
+  (note-rank options)
   (try
     (own-about #** (about options))
     (when options.memory
@@ -109,6 +131,20 @@
     (except [e ValueError]
       (.error parser (str e))))
   options)
+
+(defn given-sockets [parser]
+  (try
+    (listening-sockets)
+    (except [e AddressError]
+      (.error parser (str e)))))
+
+(defn note-rank [options]
+  "A rank of a parallel job has a name by that, and ends with its master: who runs the
+  job waits for it, and pays for it."
+  (setv options.rank (unless (or options.stdio options.inherited) (rank-name)))
+  (when (and options.rank options.connect (not options.wait))
+    (setv options.once True
+          options.wait WAIT)))
 
 (defn check-stdio [parser options]
   (unless (is options.port options.connect None)
@@ -118,6 +154,10 @@
       "here, give a port to listen on, or --connect HOST:PORT"))))
 
 (defn check-way [parser options]
+  (when options.listeners
+    (unless (is options.port options.host options.connect None)
+      (.error parser "systemd has given it sockets to listen on; leave out the port, --host and --connect"))
+    (return))
   (when (is options.port options.connect None)
     (.error parser "give a port to listen on, or --connect HOST:PORT"))
   (unless (or (is options.port None) (is options.connect None))
@@ -141,6 +181,9 @@
     :help "dial a master server instead; an IPv6 host stands in brackets")
   (.add-argument parser "--once" :action "store_true"
     :help "with --connect: dial once, and end when the master goes")
+  (.add-argument parser "--wait" :metavar "TIME" :type duration
+    :help (+ "with --connect: end, with status 1, when no master has answered for so long (default: dial for ever). "
+      f"Under mpirun and srun, --once --wait {WAIT}s is what it does by itself"))
   (.add-argument parser "--stdio" :action "store_true"
     :help "serve the master at the other end of standard input and output, as dpfw-launch-ssh has it")
   (.add-argument parser "--inherited" :metavar "FD,…" :type inheritance
@@ -149,7 +192,7 @@
     :help "what its masters are to call it (default: its host and process id)")
   (.add-argument parser "--label" :action "append" :type text
     :help "a label, such as gpu, for tasks that are for slaves with it; may be given several times")
-  (.add-argument parser "--lifetime" :metavar "TIME" :type lifetime
+  (.add-argument parser "--lifetime" :metavar "TIME" :type duration
     :help "leave after about so long, such as 90s, 30m, 2h or 1d: finish the task that runs, take no more, and end")
   (.add-argument parser "--tasks" :metavar "N" :type task-count
     :help "leave after so many tasks, those given to dpfw-on-connect included")
@@ -179,7 +222,7 @@
     x
     (raise (argparse.ArgumentTypeError f"{x !r} is no name; give 1 to {LONGEST} printable characters"))))
 
-(defn lifetime [text]
+(defn duration [text]
   (try
     (seconds-of text)
     (except [e ValueError]

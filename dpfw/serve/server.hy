@@ -31,6 +31,7 @@
       self.evaluator evaluator
       self.tasks tasks     ; that it has still to begin, before it drains
       self.draining False
+      self.told (fn [])    ; called when it begins to drain; must not wait
       self.sessions (set)  ; that are being served
       self.notices (Notices)
       self.done 0          ; tasks that ended in sessions that are over,
@@ -110,6 +111,7 @@
       (setv self.draining True
             sessions (list self.sessions)
             addresses (list self.node.listeners)))
+    (self.told)
     (for [address addresses]
       (.unlisten self.node address))
     (for [session sessions]
@@ -130,13 +132,15 @@
     (.came self.notices connection id)
     connection)
 
-  (defn serve-dialled [self host port]
+  (defn redialler [self host port wait]
+    (Redialler (fn [] (.dial self host port)) self.node.closed #(AddressError CookieError Refused) wait))
+
+  (defn serve-dialled [self host port [wait None]]
     "Dial a master and serve it, for ever, or until the master has drained this slave, or
     it has drained by itself. Raises what dialling again does not cure:
     that the host does not resolve, unless it has done so before, `CookieError`, and
-    `Refused`."
-    (setv redialler (Redialler
-            (fn [] (.dial self host port)) self.node.closed #(AddressError CookieError Refused))
+    `Refused`; and, when no master has answered for ``wait`` seconds, that."
+    (setv redialler (.redialler self host port wait)
           connection (.dial redialler)
           redialler.final #(CookieError Refused)
           self.notices.dials True)
