@@ -4,13 +4,15 @@ launched slaves."
 (import
   contextlib [contextmanager]
   os
+  socket
   subprocess
   sys
   pytest
   dpfw.master [Master]
   dpfw.launch [dpfw-launch]
   dpfw.net.addresses [parse-address]
-  dpfw.processes [place])
+  dpfw.processes [place]
+  dpfw.task.ports [read-result])
 
 (setv WAIT 30)  ; seconds, for anything at all
 
@@ -53,8 +55,23 @@ launched slaves."
 
 (defn run-task [master remote [local None] #** options]
   "Make a task, wait for it, return its result."
-  (import dpfw.task.ports [read-result])
   (.result (.make-task master remote (or local read-result) #** options) WAIT))
+
+(defn [contextmanager] held [master slave]
+  "A slave is busy; gives the promise, and lets it go on at the end."
+  (with [listener (socket.create-server #("127.0.0.1" 0))]
+    (.settimeout listener WAIT)
+    (setv promise (.make-task master
+            `(fn [i o]
+               (import os socket)
+               (with [s (socket.create-connection #("127.0.0.1" ~(get (.getsockname listener) 1)))]
+                 (.recv s 1))
+               (os.getpid))
+            read-result slave)
+          [begun _] (.accept listener))
+    (with [_ begun]
+      (yield promise)))
+  (.exception promise WAIT))
 
 (defn error-of [procedure #* arguments #** options]
   "The exception that calling this raises; None if it raises none."

@@ -41,7 +41,9 @@
   (try
     (setv sock (when options.stdio (socket-to-master)))
     (with [server (Server evaluator options.tasks #** (about options))
-           _ (Leaving server options.lifetime :dials (and (is options.port None) (not options.listeners)))]
+           _ (Leaving server options.lifetime
+             :dials (and (is options.port None) (not options.listeners))
+             :rank options.rank)]
       (setv server.told systemd.stopping)
       (unless (is options.metrics None)
         (show-metrics server options.metrics))

@@ -1,7 +1,10 @@
 "When a slave's process leaves by itself: at a SIGTERM, and at the end of its lifetime.
 
 It drains: what runs ends, its masters give it nothing more and hang up, and it ends,
-with status 0. A second SIGTERM ends it at once."
+with status 0. A second SIGTERM ends it at once.
+
+A rank of a parallel job does the same at a SIGUSR2, which an mpirun passes on to all
+ranks. At a SIGTERM it kills them within a second, or as soon as one has ended."
 
 (import
   logging
@@ -42,8 +45,8 @@ with status 0. A second SIGTERM ends it at once."
 
 (defn hold-back []
   "A SIGTERM that comes to a child before it has forgotten our handler would be lost."
-  (setv forking.held (when Leaving.active
-    (signal.pthread-sigmask signal.SIG-BLOCK [signal.SIGTERM]))))
+  (setv forking.held (when Leaving.heeded
+    (signal.pthread-sigmask signal.SIG-BLOCK Leaving.heeded))))
 
 (defn let-through []
   (unless (is forking.held None)
@@ -53,7 +56,8 @@ with status 0. A second SIGTERM ends it at once."
   "A child that a remote forked is no slave: whoever made it may end it, as
   multiprocessing does, and no handler of ours is to hold that up."
   (unless (is forking.held None)
-    (signal.signal signal.SIGTERM signal.SIG-DFL)
+    (for [number Leaving.heeded]
+      (signal.signal number signal.SIG-DFL))
     (let-through)))
 
 (os.register-at-fork :before hold-back :after-in-parent let-through :after-in-child forget)
@@ -61,13 +65,14 @@ with status 0. A second SIGTERM ends it at once."
 
 (defclass Leaving []
   "Within it, SIGTERM has a `Server` drain, and so has the end of ``lifetime``, in
-  seconds, if that is not None. In the main thread; ``dials`` says whether that dials
-  masters, and may wait for one to answer."
+  seconds, if that is not None, and SIGUSR2, if it is a ``rank``. In the main thread;
+  ``dials`` says whether that dials masters, and may wait for one to answer."
 
-  (setv active False)  ; of the process
+  (setv heeded [])  ; signals, in this process
 
-  (defn __init__ [self server lifetime dials]
+  (defn __init__ [self server lifetime dials rank]
     (setv
+      self.signals (if rank [signal.SIGTERM signal.SIGUSR2] [signal.SIGTERM])
       self.server server
       self.lifetime lifetime
       self.dials dials
@@ -77,30 +82,33 @@ with status 0. A second SIGTERM ends it at once."
   (defn __enter__ [self]
     (setv reactor self.server.node.reactor)
     (.watch reactor self.ear select.POLLIN self.hear)
-    (signal.signal signal.SIGTERM self.heed)
-    (setv Leaving.active True)
+    (for [number self.signals]
+      (signal.signal number self.heed))
+    (setv Leaving.heeded self.signals)
     (when self.lifetime
       (.call-after reactor (* self.lifetime (uniform SHORTEST 1)) self.server.drain)))
 
   (defn __exit__ [self #* _]
-    (setv Leaving.active False)
-    (signal.signal signal.SIGTERM signal.SIG-IGN)
+    (setv Leaving.heeded [])
+    (for [number self.signals]
+      (signal.signal number signal.SIG-IGN))
     (.unwatch self.server.node.reactor self.ear)
     (.close self.ear)
     (.close self.mouth))
 
-  (defn heed [self #* _]
-    "The handler of SIGTERM. It may have broken in anywhere, so it takes no lock."
+  (defn heed [self number _]
+    "The handler of the signals. It may have broken in anywhere, so it takes no lock."
     (if (or self.asked
             (and self.dials (not self.server.node.connections)))
       (end-process)
       (do
         (setv self.asked True)
-        (.send self.mouth b"!"))))
+        (.send self.mouth (bytes [number])))))
 
   (defn hear [self]
-    (setv server self.server)
+    (setv server self.server
+          asked (. (signal.Signals (ord (.recv self.ear 1))) name))
     (.unwatch server.node.reactor self.ear)
     (when (any (gfor  session (list server.sessions)  session.busy))
-      (.say server.node log.warning "SIGTERM: this slave ends when what runs has ended; another one ends it now"))
+      (.say server.node log.warning "%s: this slave ends when what runs has ended; another one ends it now" asked))
     (.drain server)))

@@ -16,27 +16,11 @@ Nothing is lost by that, and nothing runs twice."
   dpfw.serve.leave [seconds-of]
   dpfw.task.ports [read-result]
   tests.helpers [all-from holds message until WAIT]
-  tests.processes [await-slaves ended error-of launched run-task slave-process slave-server]
+  tests.processes [await-slaves ended error-of held launched run-task slave-process slave-server]
   tests.serve.sessions [answer dialled ends hangs-up reacting serving task])
 
 (setv QUIET ["--log-level" "error"])
 
-
-(defn [contextmanager] held [master slave]
-  "A slave is busy; gives the promise, and lets it go on at the end."
-  (with [listener (socket.create-server #("127.0.0.1" 0))]
-    (.settimeout listener WAIT)
-    (setv promise (.make-task master
-            `(fn [i o]
-               (import os socket)
-               (with [s (socket.create-connection #("127.0.0.1" ~(get (.getsockname listener) 1)))]
-                 (.recv s 1))
-               (os.getpid))
-            read-result slave)
-          [begun _] (.accept listener))
-    (with [_ begun]
-      (yield promise)))
-  (.exception promise WAIT))
 
 (defn [contextmanager] dialling [#* arguments]
   "A master, a slave's process that dials it, and the slave."
