@@ -6,10 +6,7 @@ configurations of the tests' own."
   io [StringIO]
   os
   pathlib [Path]
-  shutil
   signal
-  socket
-  subprocess
   sys
   pytest
   dpfw.ssh.launch :as ssh-launch
@@ -18,82 +15,12 @@ configurations of the tests' own."
   dpfw.master [Master]
   tests.helpers [holds until]
   tests.processes [WAIT await-so error-of run-task]
-  tests.ssh.fakes [PYTHON])
+  tests.ssh.fakes [PYTHON]
+  tests.ssh.sshd [needed separation ssh-of sshd])
 
 (setv
-  SSHD (shutil.which "sshd" :path (+ (os.environ.get "PATH" "") ":/usr/sbin:/usr/local/sbin"))
-  HERE (and SSHD (shutil.which "ssh") (shutil.which "ssh-keygen"))
-  SEPARATE (Path "/run/sshd")  ; where an sshd of root's wants to be able to go
   ME (getpass.getuser)
-  pytestmark (pytest.mark.skipif (not HERE)
-    :reason "ssh and sshd are not installed; on Debian and its kin: apt-get install openssh-server"))
-
-(defn key [path #* options]
-  (subprocess.run ["ssh-keygen" "-q" "-t" "ed25519" "-N" "" "-f" (str path) #* options] :check True)
-  path)
-
-(defn free-port []
-  (with [s (socket.create-server #("127.0.0.1" 0))]
-    (get (.getsockname s) 1)))
-
-(defn configuration [path #* lines]
-  (.write-text path (+ (.join "\n" lines) "\n"))
-  path)
-
-(defn [(pytest.fixture :scope "module")] separation []
-  "What the system's own start of sshd makes."
-  (setv ours (and (= (os.geteuid) 0) (not (.exists SEPARATE))))
-  (when ours
-    (.mkdir SEPARATE))
-  (yield)
-  (when ours
-    (.rmdir SEPARATE)))
-
-(defn [(pytest.fixture :scope "module")] sshd [separation tmp-path-factory]
-  "A running sshd; gives its folder and its port."
-  (setv folder (.mktemp tmp-path-factory "sshd")
-        port (free-port))
-  (for [name ["host-key" "id" "other-id"]]
-    (key (/ folder name)))
-  (shutil.copy (/ folder "id.pub") (/ folder "authorized"))
-  (configuration (/ folder "sshd.conf")
-    f"Port {port}"
-    "ListenAddress 127.0.0.1"
-    f"HostKey {folder}/host-key"
-    f"AuthorizedKeysFile {folder}/authorized"
-    "PidFile none" "StrictModes no" "UsePAM no" "PermitRootLogin yes"
-    "PasswordAuthentication no" "KbdInteractiveAuthentication no")
-  (setv host-key (.join " " (cut (.split (.read-text (/ folder "host-key.pub"))) 2)))
-  (.write-text (/ folder "known") f"[127.0.0.1]:{port} {host-key}\n")
-  (setv process (subprocess.Popen [SSHD "-D" "-e" "-f" (str (/ folder "sshd.conf"))]
-    :stdin subprocess.DEVNULL :stderr subprocess.PIPE :text True))
-  (try
-    (setv said "")
-    (while (not-in "Server listening" said)
-      (setv line (.readline process.stderr))
-      (assert line f"sshd has ended: {said}")
-      (+= said line))
-    (yield #(folder port))
-    (finally
-      (.terminate process)
-      (.communicate process :timeout WAIT))))
-
-(defn ssh-of [sshd #* more  [identity "id"] [known None]]
-  "The ssh command of a user of this sshd: ``near`` is there, and ``far`` behind it."
-  (setv [folder port] sshd)
-  ["ssh" "-F" (str (configuration (/ folder "ssh.conf")
-    #* more
-    "Host near far"
-    "  HostName 127.0.0.1"
-    f"  Port {port}"
-    "Host far"
-    "  ProxyJump near"
-    "Host *"
-    f"  IdentityFile {folder}/{identity}"
-    "  IdentitiesOnly yes"
-    "  IdentityAgent none"
-    f"  UserKnownHostsFile {(or known f"{folder}/known")}"
-    "  StrictHostKeyChecking yes"))])
+  pytestmark needed)
 
 (defn [(pytest.fixture :autouse True)] nobody-to-ask [monkeypatch]
   (.setattr monkeypatch ssh-launch (hy.mangle "terminal?") (fn [] False)))
