@@ -3,13 +3,14 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
 
 (import
   re
+  signal
   socket
   threading
   pytest
   dpfw.master [Master]
   dpfw.serve.rank [rank-name]
-  tests.helpers [holds]
-  tests.processes [WAIT ended launched slave-process])
+  tests.helpers [holds until]
+  tests.processes [WAIT ended held launched slave-process])
 
 (setv
   HOST (socket.gethostname)
@@ -54,6 +55,19 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
       (assert (.wait begun WAIT))
       (.close master)
       (said process 0 f"its master at {host}:{port} has gone"))))
+
+(defn test-it-drains-at-sigusr2 []
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (with [process (rank "--connect" f"{host}:{port}")]
+      (setv slave (.get-slave master))
+      (with [promise (held master slave)]
+        (.send-signal process signal.SIGUSR2)
+        (until (fn [] (= slave.state "leaving"))))
+      (holds (.result promise WAIT) process.pid)
+      (setv [status _ err] (ended process))
+      (holds status 0)
+      (assert (in "SIGUSR2: this slave ends when what runs has ended" err) err))))
 
 (defn test-a-name-of-its-users-stays []
   (with [master (Master)]
