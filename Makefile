@@ -24,15 +24,18 @@ python_id := $(shell $(PYTHON) -c 'import sys; sys.version_info >= (3, 10) and p
 made := $(VENV)/.made-with-$(python_id)
 installed := $(VENV)/.installed
 installed_tests := $(VENV)/.installed-tests
+installed_engines := $(VENV)/.installed-engines
 installed_bench := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-all simulate interrupts soak bench clean
+.PHONY: help demo test test-all test-engines simulate interrupts soak bench clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo      run examples/stdlib_census.hy with two slaves on this machine'
 	@echo 'make test      run the tests with $(PYTHON) (another: make test PYTHON=python3.12)'
 	@echo 'make test-all  run the tests with each of Python $(VERSIONS) that is here'
+	@echo 'make test-engines  run the tests on clusters, with all that can be installed for them; on Debian and its'
+	@echo '               kin, first: apt-get install openmpi-bin slurm-wlm munge openssh-server systemd'
 	@echo 'make simulate  run the dispatcher in every order of events, and a million by chance'
 	@echo 'make interrupts  strike a master with 10,000 interrupts in each of five calls'
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
@@ -66,6 +69,9 @@ test-all:
 	  echo "   (name others so: make test-all PYTHONS='/somewhere/bin/python3.10 ...')"; fi; \
 	[ -z "$$failed" ] && [ -n "$$passed" ]
 
+test-engines: $(installed_engines)
+	$(VENV)/bin/python -m pytest tests/engines $(ARGS)
+
 simulate: $(installed)
 	$(VENV)/bin/hy -m tests.simulation
 
@@ -98,6 +104,10 @@ $(installed): $(made) pyproject.toml hatch_build.py
 $(installed_tests): $(made) pyproject.toml hatch_build.py
 	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(installed)
+
+$(installed_engines): $(made) pyproject.toml hatch_build.py
+	$(VENV)/bin/python -m pip install --quiet --editable '.[test,test-engines]'
+	@touch $@ $(installed) $(installed_tests)
 
 $(installed_bench): $(made) pyproject.toml hatch_build.py
 	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'

@@ -10,7 +10,7 @@
 (defn [(pytest.mark.parametrize "name"
         ["net.addresses" "net.about" "dispatch.line" "dispatch.promise" "data.sexp" "data.packed"
          "data.garbage" "data.codec" "net.frames" "task.names" "task.operators" "task.ports"
-         "dispatch.imports" "dispatch.sources" "serve.table" "ssh.command" "dispatch.debug"
+         "dispatch.imports" "dispatch.sources" "serve.rank" "serve.table" "ssh.command" "dispatch.debug"
          "commands.table"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))

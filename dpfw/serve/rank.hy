@@ -19,32 +19,30 @@ serves the one that has started it, over a socket or an ssh, is no rank for that
     "SLURM_PROCID"])
 
 
-(defn rank-name []
+(defn rank-name [[environment os.environ]]
   "NODE/rank-N, or NODE/job-ID.STEP/rank-N of Slurm's; None in any other process. ::
 
-    (os.environ.update {\"SLURM_PROCID\" \"3\"  \"SLURM_JOB_ID\" \"17\"  \"SLURM_STEP_ID\" \"0\"
-                        \"SLURMD_NODENAME\" \"node-a\"})
-    (rank-name)  ; => \"node-a/job-17.0/rank-3\""
+    (rank-name {\"SLURM_PROCID\" \"3\"  \"SLURM_JOB_ID\" \"17\"  \"SLURM_STEP_ID\" \"0\"  \"SLURMD_NODENAME\" \"node-a\"})
+    ; => \"node-a/job-17.0/rank-3\""
   (for [variable RANKS]
-    (setv rank (number variable))
-    (unless (is rank None)
-      (setv job (when (= variable "SLURM_PROCID") (job-step)))
-      (unless (and (is job None) (= variable "SLURM_PROCID"))
-        (return (cut (.join "/" [(node) #* (if job [job] []) f"rank-{rank}"]) LONGEST))))))
+    (setv rank (number environment variable)
+          job (if (= variable "SLURM_PROCID") (job-step environment) []))
+    (unless (or (is rank None) (is job None))
+      (return (cut (.join "/" [(node environment) #* job f"rank-{rank}"]) LONGEST)))))
 
-(defn job-step []
+(defn job-step [environment]
   "None in the script of a batch job, which has a SLURM_PROCID, too, and is no rank."
-  (setv [job step] (map number ["SLURM_JOB_ID" "SLURM_STEP_ID"]))
+  (setv [job step] (lfor  variable ["SLURM_JOB_ID" "SLURM_STEP_ID"]  (number environment variable)))
   (unless (or (is job None) (is step None))
-    f"job-{job}.{step}"))
+    [f"job-{job}.{step}"]))
 
-(defn node []
-  (setv name (os.environ.get "SLURMD_NODENAME" ""))
+(defn node [environment]
+  (setv name (.get environment "SLURMD_NODENAME" ""))
   (if (and name (text? name))
     name
     (socket.gethostname)))
 
-(defn number [variable]
-  (setv text (os.environ.get variable ""))
+(defn number [environment variable]
+  (setv text (.get environment variable ""))
   (when (and (.isascii text) (.isdigit text) (< (len text) 10))
     (int text)))

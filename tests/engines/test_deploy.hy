@@ -15,7 +15,7 @@ it relies on."
   dpfw.master [Master]
   dpfw.net.cookie [checked]
   dpfw.serve.command-line [parsed]
-  tests.engines.programs [PYTHON]
+  tests.engines.programs [LAUNCHES PYTHON TEXT promised]
   tests.example-runs [ROOT]
   tests.helpers [WAIT holds message until]
   tests.processes [ended held run-task slave-command]
@@ -166,3 +166,24 @@ it relies on."
   (assert (in "\ndpfw-slave = \"dpfw.slave:main\"\n" (.read-text (/ ROOT "pyproject.toml"))))
   (holds (. (parsed (json.loads (found r"^CMD (.*)$" "Containerfile"))) port) (int (found r"^EXPOSE (.*)$" "Containerfile")))
   (holds (found r"^ +runAsUser: (.*)$" "kubernetes.yaml") (found r"^USER (.*)$" "Containerfile")))
+
+
+;; docs/clusters.md
+
+(setv DOCUMENT (.read-text (/ ROOT "docs" "clusters.md") :encoding "utf-8"))
+
+(defn test-the-program-in-the-document-is-the-example []
+  (setv [shown] (re.findall r"^## The same program on each\n\n```hy\n(.*?)^```$" DOCUMENT (| re.M re.S))
+        [outcome] (re.findall r"each time:\n\n```\n(.*?)```" DOCUMENT re.S))
+  (holds (lfor  form (hy.read-many shown)  form)
+    (lfor  form (hy.read-many (.replace TEXT LAUNCHES ""))  :if (not (isinstance form hy.models.String))  form))
+  (holds (.splitlines outcome) (promised)))
+
+(defn test-its-lines-are-forms-and-its-commands-have-such-options []
+  (for [line [#* (re.findall r"^\| [^|`]+ \| `(\(.*?\))` \|" DOCUMENT re.M)
+              #* (re.findall r"^```hy\n(.*?)^```$" DOCUMENT (| re.M re.S))]]
+    (assert (list (hy.read-many line)) line))
+  (setv commands (re.findall r"dpfw-slave (--connect [^'`\n]*)" DOCUMENT))
+  (assert (> (len commands) 3) commands)
+  (for [arguments commands]
+    (parsed (.split (.strip arguments)))))

@@ -29,10 +29,8 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
     #({"OMPI_COMM_WORLD_RANK" "many"} None)
     #({"OMPI_COMM_WORLD_RANK" "-1"} None)
     #({"OMPI_COMM_WORLD_RANK" "3"  "SLURMD_NODENAME" "a\nb"} f"{HOST}/rank-3")])]
-  test-names [environment name monkeypatch]
-  (for [[variable value] (.items environment)]
-    (monkeypatch.setenv variable value))
-  (holds (rank-name) name))
+  test-names [environment name]
+  (holds (rank-name environment) name))
 
 (defn rank [#* arguments #** environment]
   (slave-process #* arguments :OMPI-COMM-WORLD-RANK "3" #** environment))
