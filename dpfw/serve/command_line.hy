@@ -44,7 +44,6 @@
            _ (Leaving server options.lifetime
              :dials (and (is options.port None) (not options.listeners))
              :rank options.rank)]
-      (setv server.told systemd.stopping)
       (unless (is options.metrics None)
         (show-metrics server options.metrics))
       (when (or options.once options.stdio (is-not options.inherited None))
@@ -72,33 +71,51 @@
 (defn say [options what]
   (print f"dpfw-slave{(if options.rank f" {options.rank}" "")}: {what}" :file sys.stderr))
 
+(defn ready [server systemd doing]
+  ; Not what was launched: it has its starter's environment, and is not what systemd has started.
+  (.ready systemd doing)
+  (setv server.told systemd.stopping))
+
 (defn listen-and-serve [server options systemd]
   (setv addresses (if options.listeners
     (lfor  sock options.listeners  (.listen-with server.node sock :lent True))
     [(.listen server.node options.port options.backlog options.host)]))
   (setv listens f"listens on {(.join ", " (map format-address addresses))}")
-  (.ready systemd listens)
+  (ready server systemd listens)
   (print f"dpfw slave {listens}" :flush True)
   (.serve-in-turn server))
 
 (defn dial-and-serve [server options systemd]
-  (.ready systemd f"dials {(format-address options.connect)}")
-  (unless options.once
-    (return (.serve-dialled server #* options.connect options.wait)))
+  (ready server systemd f"dials {(format-address options.connect)}")
+  (if options.once
+    (dial-and-serve-once server options)
+    (.serve-dialled server #* options.connect options.wait)))
+
+(defn dial-and-serve-once [server options]
   (setv connection (.dial (.redialler server #* options.connect (or options.wait 0))))
-  (when connection
-    (setv session (serve-to-end server connection))
-    (when (and options.rank (not session.dismissed) (not server.draining))
-      (say options f"its master at {connection.peer} has gone"))))
+  (unless connection  ; it was ended
+    (return))
+  (defn tell [more]
+    (when options.rank
+      (say options f"its master at {connection.peer} has gone{more}")))
+  (setv session (serve-to-end server connection
+          (fn [] (tell ", and what runs does not stop"))))
+  (unless (or session.dismissed server.draining)
+    (tell "")))
 
 (defn show-metrics [server port]
   (setv address (serve-metrics server.node port))
   (print f"dpfw slave has metrics on http://{(format-address address)}/metrics" :flush True))
 
-(defn serve-to-end [server connection]
+(defn serve-to-end [server connection [last-words (fn [])]]
   "Serve one session. The process ends with it, also when a remote does not stop."
+  (defn end []
+    (try
+      (last-words)
+      (finally
+        (os._exit 1))))
   (defn when-gone []
-    (.call-after server.node.reactor GRACE (fn [] (os._exit 1))))
+    (.call-after server.node.reactor GRACE end))
   (setv session (.serve server connection when-gone))
   (log.info "%s" session.error)
   session)

@@ -6,10 +6,11 @@ serves the one that has started it, over a socket or an ssh, is no rank for that
 (import
   os
   socket
-  dpfw.net.about [LONGEST text?])
+  dpfw.net.about [text?])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
+  LONGEST-NODE 60  ; characters, so that the rest has room in a name
   WAIT 60  ; seconds that a rank dials when no master answers: a job costs, and has an end
   ; The nearest first: an mpirun may run within a job of Slurm's.
   RANKS [
@@ -28,19 +29,18 @@ serves the one that has started it, over a socket or an ssh, is no rank for that
     (setv rank (number environment variable)
           job (if (= variable "SLURM_PROCID") (job-step environment) []))
     (unless (or (is rank None) (is job None))
-      (return (cut (.join "/" [(node environment) #* job f"rank-{rank}"]) LONGEST)))))
+      (return (.join "/" [(node environment) #* job f"rank-{rank}"])))))
 
 (defn job-step [environment]
-  "None in the script of a batch job, which has a SLURM_PROCID, too, and is no rank."
+  "None in the script of a batch job and in an interactive shell, which have a SLURM_PROCID,
+  too, and are no ranks: they have no step, or one whose number has more digits."
   (setv [job step] (lfor  variable ["SLURM_JOB_ID" "SLURM_STEP_ID"]  (number environment variable)))
   (unless (or (is job None) (is step None))
     [f"job-{job}.{step}"]))
 
 (defn node [environment]
   (setv name (.get environment "SLURMD_NODENAME" ""))
-  (if (and name (text? name))
-    name
-    (socket.gethostname)))
+  (cut (if (and name (text? name)) name (socket.gethostname)) LONGEST-NODE))
 
 (defn number [environment variable]
   (setv text (.get environment variable ""))

@@ -16,8 +16,7 @@ Source: sd_notify(3), sd_listen_fds(3)."
 
 (setv
   log (logging.getLogger __name__)
-  FIRST 3  ; descriptor
-  UNIX (getattr socket "AF_UNIX" None))
+  FIRST 3)  ; descriptor
 
 
 (defclass Notifier []
@@ -37,12 +36,12 @@ Source: sd_notify(3), sd_listen_fds(3)."
     (unless self.address
       (return))
     (try
-      (with [sock (socket.socket UNIX socket.SOCK-DGRAM)]
+      (with [sock (socket.socket socket.AF-UNIX socket.SOCK-DGRAM)]
         (.setblocking sock False)
         (.connect sock (if (.startswith self.address "@")  ; as it writes a name that is no file's
                          (+ "\0" (cut self.address 1 None))
                          self.address))
-        (.send sock (.encode (.join "\n" lines))))
+        (.send sock (.encode (.join "\n" lines) "utf-8" "backslashreplace")))
       (except [e OSError]
         (log.warning "systemd cannot be told %s at NOTIFY_SOCKET=%s: %s" (get lines 0) self.address e)))))
 

@@ -26,6 +26,10 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
     #({#** SLURM  "OMPI_COMM_WORLD_RANK" "5"} "node-a/rank-5")
     ; The script of a batch job, which is no rank.
     #({"SLURM_PROCID" "0"  "SLURM_JOB_ID" "17"  "SLURMD_NODENAME" "node-a"} None)
+    #({"SLURM_PROCID" "0"  "SLURM_JOB_ID" "17"  "SLURM_STEP_ID" "4294967291"} None)
+    ; And the shell of an salloc.
+    #({"SLURM_PROCID" "0"  "SLURM_JOB_ID" "17"  "SLURM_STEP_ID" "4294967290"} None)
+    #({"PMI_RANK" "1"  "SLURMD_NODENAME" (* "n" 100)} f"{(* "n" 60)}/rank-1")
     #({"OMPI_COMM_WORLD_RANK" "many"} None)
     #({"OMPI_COMM_WORLD_RANK" "-1"} None)
     #({"OMPI_COMM_WORLD_RANK" "3"  "SLURMD_NODENAME" "a\nb"} f"{HOST}/rank-3")])]
@@ -53,6 +57,22 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
       (assert (.wait begun WAIT))
       (.close master)
       (said process 0 f"its master at {host}:{port} has gone"))))
+
+(defn test-it-ends-so-though-its-remote-does-not-stop []
+  (with [master (Master)]
+    (setv [host port] (.listen master :host "127.0.0.1"))
+    (with [process (rank "--connect" f"{host}:{port}")]
+      (.get-slave master)
+      (setv begun (threading.Event))
+      (.make-task master '(fn [i o]
+          (import time)
+          (print "begun" :file o)
+          (.flush o)
+          (while True (try (time.sleep 60) (except [KeyboardInterrupt]))))
+        (fn [i o] (.readline i) (.set begun) (.readline i)))
+      (assert (.wait begun WAIT))
+      (.close master)
+      (said process 1 f"its master at {host}:{port} has gone, and what runs does not stop"))))
 
 (defn test-it-drains-at-sigusr2 []
   (with [master (Master)]
