@@ -65,10 +65,13 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
       (.get-slave master)
       (setv begun (threading.Event))
       (.make-task master '(fn [i o]
-          (import time)
-          (print "begun" :file o)
-          (.flush o)
-          (while True (try (time.sleep 60) (except [KeyboardInterrupt]))))
+          (import signal time)
+          (signal.pthread-sigmask signal.SIG-BLOCK [signal.SIGURG])  ; by which it is interrupted
+          (try
+            (print "begun" :file o)
+            (.flush o)
+            (except [BaseException]))  ; the master may be gone before that has returned
+          (time.sleep 60))
         (fn [i o] (.readline i) (.set begun) (.readline i)))
       (assert (.wait begun WAIT))
       (.close master)
