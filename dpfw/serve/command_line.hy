@@ -69,7 +69,8 @@
       (signal.signal signal.SIGTERM signal.SIG-IGN))))
 
 (defn say [options what]
-  (print f"dpfw-slave{(if options.rank f" {options.rank}" "")}: {what}" :file sys.stderr))
+  ; In one write: many ranks share one standard error.
+  (print f"dpfw-slave{(if options.rank f" {options.rank}" "")}: {what}\n" :end "" :file sys.stderr))
 
 (defn ready [server systemd doing]
   ; Not what was launched: it has its starter's environment, and is not what systemd has started.
