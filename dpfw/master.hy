@@ -57,7 +57,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
   ;; Slaves
 
-  (defn listen [self [port 0] [backlog 100] [host None]]
+  (defn listen [self [port 0] [backlog 1000] [host None]]
     "Listen for slaves that dial in, without blocking. ``port`` 0 is any free port,
     ``host`` None every address of this machine. Returns the host and port that it
     got. Raises `AddressError` and `CookieError`. ::
@@ -74,7 +74,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     (when (.unlisten self.node address)
       (.act self.network self.network.dispatcher.opened -1)))
 
-  (defn serve [self port [backlog 100] [host None]]
+  (defn serve [self port [backlog 1000] [host None]]
     "Listen for slaves that dial in; at a terminal, say where, and who joins. Blocks until the master
     is closed; `dpfw-listen` does the same and does not block.
 

@@ -32,7 +32,7 @@
   HANG-UP (getattr select "POLLRDHUP" select.POLLHUP))
 
 
-(defn listen-on [port [backlog 100] [host None]]
+(defn listen-on [port [backlog 1000] [host None]]
   "A socket that listens on this host and port; ``None`` is every address of
   this machine, port 0 any free one. Raises `AddressError`."
   (setv both (and (is host None) (socket.has-dualstack-ipv6))

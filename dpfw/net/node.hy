@@ -13,7 +13,7 @@ hands, and owns every thread and socket that comes of it."
   dpfw.data.codec [takes-packed?]
   dpfw.errors [HandshakeError]
   dpfw.net.about [differences own-about]
-  dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on silent? tune]
+  dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on polled silent? tune]
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
   dpfw.net.reactor [Reactor]
@@ -28,6 +28,8 @@ hands, and owns every thread and socket that comes of it."
   NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
   REMEMBERED 1000      ; processes of another version that the log has named
   MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
+  ROOM-PAUSE 0.01      ; seconds until the next look for room, when there is none
+  STRANGER-TIME 1      ; seconds that each of them has at least, however many come
   CHECK-EVERY 10       ; seconds between two looks for dead hosts
   DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
 
@@ -66,7 +68,8 @@ hands, and owns every thread and socket that comes of it."
       self.listeners {}     ; host and port -> listening socket
       self.lent (set)       ; those of them that another process has as well, and listens on
       self.connections (set)
-      self.strangers {}     ; accepted connections that shake hands, oldest first
+      self.strangers {}     ; accepted connections that shake hands, oldest first, and since when
+      self.waiting []       ; listeners that wait until there are fewer
       self.checks None      ; the timer of `check-hosts`
       self.closers (set)    ; what else to call when the node closes,
       self.releases []      ; and in a process that was forked, to close what is the parent's
@@ -79,7 +82,7 @@ hands, and owns every thread and socket that comes of it."
       (setv self.cookie (cookie)))
     self.cookie)
 
-  (defn listen [self [port 0] [backlog 100] [host None]]
+  (defn listen [self [port 0] [backlog 1000] [host None]]
     "Listen for the other role, without blocking. ``port`` 0 is any free port,
     ``host`` None every address of this machine. Returns the host and port that
     it got. Raises `AddressError` and `CookieError`."
@@ -259,6 +262,8 @@ hands, and owns every thread and socket that comes of it."
           (fn [] (.accept self listener))))))
 
   (defn accept [self listener]
+    (unless (.room? self)
+      (return (.wait-for-room self listener)))
     (try
       (setv [sock _] (.accept listener))
       (except [e OSError]
@@ -269,29 +274,55 @@ hands, and owns every thread and socket that comes of it."
         (return)))  ; else, who dialled has hung up already
     (.setblocking sock True)
     (try
-      (setv admitted (.run self.threads self.admit sock))
-      (except [BaseException]
-        (.close sock)
-        (raise)))
-    (unless admitted
-      (.close sock)))
-
-  (defn add-stranger [self connection]
-    "Of too many, the one that has been silent longest goes: so many who say
-    nothing keep nobody out."
+      (setv connection (.own self sock))
+      (except [RuntimeError]  ; the node was closed meanwhile
+        (return)))
     (with [_ self.lock]
-      (when (>= (len self.strangers) MOST-STRANGERS)
-        (setv longest (next (iter self.strangers)))
-        (.pop self.strangers longest)
-        (.abort longest))
-      (setv (get self.strangers connection) None)))
-
-  (defn admit [self sock]
-    "Shake hands with who dialled, and join."
-    (setv connection (.own self sock))
-    (.add-stranger self connection)
+      (setv (get self.strangers connection) (monotonic)))
+    (setv admitted False)
     (try
-      (tune sock)
+      (setv admitted (.run self.threads self.admit connection))
+      (finally
+        (unless admitted
+          (.pop self.strangers connection None)
+          (.retire self connection)))))
+
+  (defn room? [self]
+    "May another stranger be let in? Of too many, the one that has been silent longest goes:
+    so many who say nothing keep nobody out. But each has its time: many who come at once
+    are let in one after the other, and none of them is put out for that."
+    (with [_ self.lock]
+      (when (< (len self.strangers) MOST-STRANGERS)
+        (return True))
+      (setv late (- (monotonic) STRANGER-TIME)
+            ; Of those that have spoken, it is we who are slow.
+            silent (next (gfor
+              [connection since] (.items self.strangers)
+              :if (and (<= since late) (not (polled connection.sock select.POLLIN)))
+              connection) None))
+      (when silent
+        (del (get self.strangers silent))
+        (.abort silent))
+      (is-not silent None)))
+
+  (defn wait-for-room [self listener]
+    (.unwatch self.reactor listener)
+    (with [_ self.lock]
+      (.append self.waiting listener)
+      (setv first (= (len self.waiting) 1)))
+    (when first
+      (.call-after self.reactor ROOM-PAUSE self.look-for-room)))
+
+  (defn look-for-room [self]
+    (with [_ self.lock]
+      (setv [listeners self.waiting] [self.waiting []]))
+    (for [listener listeners]
+      (.watch-listener self listener)))
+
+  (defn admit [self connection]
+    "Shake hands with who dialled, and join."
+    (try
+      (tune connection.sock)
       (setv session (.shake-hands self listen-handshake connection (.secret self)))
       (except [e HandshakeError]
         (log.warning "%s" e)

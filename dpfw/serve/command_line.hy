@@ -195,7 +195,7 @@
     :help "listen for masters on this port; 0 is any free one")
   (.add-argument parser "--host"
     :help "listen on this address only (default: on every one)")
-  (.add-argument parser "--backlog" :type int :default 100
+  (.add-argument parser "--backlog" :type int :default 1000
     :help "connections that may wait to be accepted (default: %(default)s)")
   (.add-argument parser "--connect" :metavar "HOST:PORT" :type address
     :help "dial a master server instead; an IPv6 host stands in brackets")

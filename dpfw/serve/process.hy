@@ -10,7 +10,7 @@ whoever sends them; and the procedures that serve masters in it."
   dpfw.task.ports [read write read-object write-object])
 
 
-(defn dpfw-slave-server [port [backlog 100] [host None]]
+(defn dpfw-slave-server [port [backlog 1000] [host None]]
   "Listen for masters and serve them: the first in this thread, those that come
   while it is busy in threads of their own. Blocks.
 

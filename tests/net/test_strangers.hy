@@ -14,6 +14,7 @@ nothing of theirs stays."
   pytest
   dpfw.errors [HandshakeError WireError]
   dpfw.net.handshake
+  dpfw.net.handshake [dial-handshake]
   dpfw.net.node
   dpfw.net.node [Node]
   tests.helpers [all-from begin holds outcome reset until WAIT])
@@ -120,6 +121,21 @@ nothing of theirs stays."
   (until (fn [] (<= (descriptors) before)))
   (check-honest node)
   (check-quiet caplog))
+
+(defn test-who-comes-in-a-crowd-is-let-in-in-turn [node monkeypatch]
+  "More than may shake hands at once: none of them is put out for the others."
+  (monkeypatch.setattr dpfw.net.node "MOST_STRANGERS" 4)
+  (monkeypatch.setattr dpfw.net.node "STRANGER_TIME" WAIT)
+  (with [guest (TestedNode (get OTHER node.role))]
+    (setv crowd (lfor  _ (range 12)  (.own guest (knock node))))
+    (until (fn [] (= (len node.strangers) 4)))
+    ; The reactor has looked at the fifth by then, and at the others.
+    (setv round (threading.Event))
+    (.call-after node.reactor 0.1 round.set)
+    (assert (.wait round WAIT))
+    (for [connection crowd]
+      (holds (.shake-hands guest dial-handshake connection (.secret guest)) node.session)
+      (holds (.get node.guests :timeout WAIT) guest.session))))
 
 (defn [(pytest.mark.parametrize "leave" [(fn [sock] (.close sock)) reset])]
       test-two-hundred-who-hang-up-at-once-do-no-harm [node caplog leave]
