@@ -5,6 +5,7 @@
   os
   random
   re
+  resource
   select
   socket
   struct
@@ -28,6 +29,8 @@
   ; of the peer, and the milliseconds since then.
   TCP-INFO (struct.Struct "=2x B B 52x I")
   TCP-STATE (when (= sys.platform "linux") socket.TCP-INFO)  ; its first byte
+  NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
+  ENOUGH 65536   ; files open at once, for a master of any size
   ESTABLISHED 1  ; neither end has hung up
   HANG-UP (getattr select "POLLRDHUP" select.POLLHUP))
 
@@ -57,7 +60,10 @@
   host does not resolve, else what `socket.create_connection` raises."
   (setv failure None)
   (for [[family address] (resolve host port)]
-    (setv sock (socket.socket family socket.SOCK-STREAM))
+    (try
+      (setv sock (socket.socket family socket.SOCK-STREAM))
+      (except [e OSError]
+        (raise (unreachable e host port role) :from None)))
     (try
       (.settimeout sock DIAL-TIMEOUT)
       (.connect sock address)
@@ -84,7 +90,19 @@
       (isinstance e TimeoutError)
         f"{where} did not answer in {DIAL-TIMEOUT} seconds"
       True
-        f"cannot connect to {where}: {e.strerror}")))
+        f"cannot connect to {where}: {e.strerror}{(files-advice e)}")))
+
+(defn files-advice [e]
+  "What to do about an `OSError`, if it says that this process has too many files open."
+  (setv [soft hard] (resource.getrlimit resource.RLIMIT-NOFILE)
+        unlimited (= hard resource.RLIM-INFINITY)
+        most (if unlimited ENOUGH (min hard ENOUGH)))
+  (cond
+    (!= (getattr e "errno" None) errno.EMFILE) ""
+    (> most soft) (+ f"; this process may have {soft} at once, a connection being one: type ulimit -n {most} "
+      "in the shell, and start it again from there")
+    True (+ f"; this process may have {soft} at once, a connection being one, and no more: raise its hard limit, in "
+      "/etc/security/limits.conf or as LimitNOFILE= of its systemd unit, and start it again")))
 
 (defn resolve [host port]
   "The [family address] pairs that a host name and port stand for."

@@ -2,7 +2,6 @@
 hands, and owns every thread and socket that comes of it."
 
 (import
-  errno
   logging
   os
   select
@@ -13,7 +12,7 @@ hands, and owns every thread and socket that comes of it."
   dpfw.data.codec [takes-packed?]
   dpfw.errors [HandshakeError]
   dpfw.net.about [differences own-about]
-  dpfw.net.addresses [LONGEST-SILENCE dial format-address listen-on polled silent? tune]
+  dpfw.net.addresses [LONGEST-SILENCE NO-DESCRIPTORS dial files-advice format-address listen-on polled silent? tune]
   dpfw.net.cookie [cookie]
   dpfw.net.handshake [new-session dial-handshake listen-handshake]
   dpfw.net.reactor [Reactor]
@@ -25,7 +24,6 @@ hands, and owns every thread and socket that comes of it."
 
 (setv
   log (logging.getLogger __name__)
-  NO-DESCRIPTORS #{errno.EMFILE errno.ENFILE errno.ENOBUFS errno.ENOMEM}
   REMEMBERED 1000      ; processes of another version that the log has named
   MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
   ROOM-PAUSE 0.01      ; seconds until the next look for room, when there is none
@@ -69,6 +67,7 @@ hands, and owns every thread and socket that comes of it."
       self.lent (set)       ; those of them that another process has as well, and listens on
       self.connections (set)
       self.strangers {}     ; accepted connections that shake hands, oldest first, and since when
+      self.short False      ; has the log told that there are no descriptors left?
       self.waiting []       ; listeners that wait until there are fewer
       self.checks None      ; the timer of `check-hosts`
       self.closers (set)    ; what else to call when the node closes,
@@ -268,10 +267,13 @@ hands, and owns every thread and socket that comes of it."
       (setv [sock _] (.accept listener))
       (except [e OSError]
         (when (in e.errno NO-DESCRIPTORS)
-          (.say self log.error "cannot accept a connection: %s" e.strerror)
+          (unless self.short
+            (setv self.short True)
+            (.say self log.error "cannot accept a connection: %s%s" e.strerror (files-advice e)))
           (.unwatch self.reactor listener)
           (.call-after self.reactor DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener))))
         (return)))  ; else, who dialled has hung up already
+    (setv self.short False)
     (.setblocking sock True)
     (try
       (setv connection (.own self sock))

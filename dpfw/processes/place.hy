@@ -9,7 +9,7 @@ after a pause that grows as long as none is of use."
   time
   dpfw.dispatch.states [PREPARED]
   dpfw.errors [LaunchError]
-  dpfw.net.addresses [pauses]
+  dpfw.net.addresses [files-advice pauses]
   dpfw.processes.linked [END-TIMEOUT])
 (eval-when-compile (require hyrule.control [unless]))
 

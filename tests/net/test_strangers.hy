@@ -7,6 +7,7 @@ nothing of theirs stays."
   os
   queue
   random
+  re
   resource
   socket
   threading
@@ -198,11 +199,17 @@ nothing of theirs stays."
       (for [sock guests]
         (.connect sock (address node)))
       (until (fn [] (in "cannot accept a connection" caplog.text)))
+      ; It tries again and again, and says so once.
+      (setv later (threading.Event))
+      (.call-after node.reactor 0.5 later.set)
+      (assert (.wait later WAIT))
       (finally
         (resource.setrlimit resource.RLIMIT-NOFILE #(soft hard))))
     (yield node)))
 
-(defn test-without-descriptors-it-tries-again [crowded]
+(defn test-without-descriptors-it-tries-again [crowded caplog]
+  (setv [said] (lfor  record caplog.records  :if (= record.levelno logging.ERROR)  (.getMessage record)))
+  (assert (re.search "too many open files; this process may have [0-9]+ at once, .* type ulimit -n [0-9]+" said re.I) said)
   (check-honest crowded))
 
 (defn test-without-descriptors-it-can-stop-listening [crowded caplog]
