@@ -7,13 +7,17 @@ as in `(hy.I.time.sleep 0.5)`, is how long they take.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
+import os
 import random
 import re
 import resource
 import secrets
+import signal
 import ssl
+import threading
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0  # seconds between dials
 HEADER = re.compile(rb"\(([a-z]+) ([0-9]+) ([0-9]+)\)\n")
@@ -219,11 +223,13 @@ def insecure_context():
 
 def be_crowd(pipe, crowds):
     """In a process of its own: the crowds, each a dict of what `Crowd` takes. Says when it
-    is ready, waits for a word, and sends what each tells when it is complete."""
+    is ready, waits for a word, and sends what each tells when it is complete. At another
+    word it dies, at once."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     pipe.send("ready")
     pipe.recv()
+    threading.Thread(target=die_when_told, args=[pipe], daemon=True).start()
 
     async def run():
         await asyncio.gather(
@@ -231,3 +237,9 @@ def be_crowd(pipe, crowds):
         )
 
     asyncio.run(run())
+
+
+def die_when_told(pipe):
+    with contextlib.suppress(EOFError):
+        pipe.recv()
+        os.kill(os.getpid(), signal.SIGKILL)
