@@ -49,7 +49,7 @@ _PLACES = {
             *("broadcast", "cancel", "close", "define", "drain", "for_each", "get_slave"),
             *("imap", "kill", "listen", "load", "make_task", "map", "map_reduce"),
             *("map_unordered", "metrics", "on_connect", "output", "parallel", "reduce"),
-            *("slaves", "tasks"),
+            *("slaves", "tasks", "tree"),
         ]
     },
 }

@@ -40,6 +40,7 @@ for_each = _default.for_each
 get_slave = _default.get_slave
 imap = _default.imap
 drain = _default.drain
+tree = _default.tree
 kill = _default.kill
 listen = _default.listen
 load = _default.load

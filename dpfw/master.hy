@@ -131,6 +131,31 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (setv slave (.wait-for self.network idle-slave)))
     slave)
 
+  (defn tree [self width]
+    "Make slaves that are here masters of others, so that none is left with more than ``width``
+    that work for it, this one included; returns the heads of its branches. For more slaves
+    than one master can keep busy. ::
+
+      (setv heads (dpfw-tree 1))
+      (len heads)  ; => 1
+      (dpfw-map '(fn [x] (* x x)) (range 5))  ; => [0 1 4 9 16]
+      (dpfw-tree None)  ; => []
+
+    The calls over collections go down the tree: a head is given whole chunks, and passes them on in
+    parts. Their options hold there as here, and so do definitions, broadcasts, and tasks for
+    one slave. Tasks for any slave run on heads, and on slaves that are in no branch: those that join
+    later. Slaves of one branch have the same labels, and are of one machine, if there are enough.
+
+    With as few slaves as ``width``, or None, there is no tree. Another call builds another, of all
+    that are here then. A head that is lost is a lost slave; its slaves work for this master again.
+
+    Raises what went wrong on a slave, such as a head that others cannot dial; there is no tree then."
+    (.check-open self)
+    (unless (or (is width None) (and (is (type width) int) (> width 0)))
+      (raise ((if (is (type width) int) ValueError TypeError)
+        f"the width is {width !r}; give the most slaves that a master is to have, such as 32, or None for no tree")))
+    (.build self.network.tree width))
+
   (defn drain [self slave * [wait False]]
     "Let a slave finish and leave: what runs on it ends as ever, and so does what
     waits for this very slave; it gets nothing else. Then its session ends. Nothing is
@@ -555,6 +580,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
   dpfw-load (on-default "dpfw-load" Master.load)
   dpfw-kill (on-default "dpfw-kill" Master.kill)
   dpfw-drain (on-default "dpfw-drain" Master.drain)
+  dpfw-tree (on-default "dpfw-tree" Master.tree)
   dpfw-tasks (on-default "dpfw-tasks" Master.tasks)
   dpfw-cancel (on-default "dpfw-cancel" Master.cancel)
   dpfw-map (on-default "dpfw-map" Master.map)
@@ -675,7 +701,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 (export :objects [
   dpfw-master-server dpfw-listen dpfw-master-client dpfw-make-task force dpfw-parallel
   dpfw-get-slave dpfw-slaves dpfw-broadcast dpfw-on-connect dpfw-tasks dpfw-cancel
-  dpfw-kill dpfw-drain dpfw-metrics dpfw-output dpfw-close dpfw-define dpfw-load
+  dpfw-kill dpfw-drain dpfw-tree dpfw-metrics dpfw-output dpfw-close dpfw-define dpfw-load
   dpfw-map dpfw-imap dpfw-map-unordered dpfw-reduce dpfw-map-reduce dpfw-for-each
   debug read-result read write read-object write-object register-type Master]
   :macros [plet pfor dpfw-defn dpfw-import dpfw-require])

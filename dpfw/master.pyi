@@ -25,6 +25,7 @@ __all__ = [
     "dpfw_cancel",
     "dpfw_kill",
     "dpfw_drain",
+    "dpfw_tree",
     "dpfw_metrics",
     "dpfw_output",
     "dpfw_close",
@@ -104,6 +105,7 @@ class Master:
     def get_slave(self, wait: bool) -> Slave | None: ...
     def kill(self, slave: Slave) -> None: ...
     def drain(self, slave: Slave, *, wait: bool = False) -> None: ...
+    def tree(self, width: int | None) -> list[Slave]: ...
     def make_task(
         self,
         remote: _Remote,
@@ -363,6 +365,7 @@ dpfw_define = _default.define
 dpfw_load = _default.load
 dpfw_kill = _default.kill
 dpfw_drain = _default.drain
+dpfw_tree = _default.tree
 dpfw_metrics = _default.metrics
 dpfw_map = _default.map
 dpfw_imap = _default.imap

@@ -96,7 +96,7 @@ what its slave made of them, and which items an error is about."
       (setv error (described payload task.session.connection task))
       (when (< place (len sent))
         (setv error.index (.number self (get sent place))))
-      (setv (get results place) error))
+      (setv (get results place) (if (isinstance error SlaveLost) (.about-items self error) error)))
     (for [place (sorted self.refused)]
       (.insert results place (get self.refused place)))
     results)
@@ -104,8 +104,7 @@ what its slave made of them, and which items an error is about."
   (defn about-items [self error]
     "The error, which says which items it concerns."
     (setv about (cond
-      (and (isinstance error SlaveLost) self.size) (SlaveLost
-        f"items {(.number self 0)} to {(.number self (- self.size 1))}: {error}")
+      (and (isinstance error SlaveLost) self.size) (.about-lost self error)
       ; Of its text.
       (and (is (type error) OverflowError) self.size) (OverflowError
         f"item {(.number self 0)}: {error}")))
@@ -113,7 +112,15 @@ what its slave made of them, and which items an error is about."
       (do
         (setv about.__cause__ error)
         about)
-      error)))
+      error))
+
+  (defn about-lost [self error]
+    "Of a slave that was lost; what a head tells of one of its own has the places of its items."
+    (setv [first last] (or (getattr error "places" None) [0 (- self.size 1)])
+          about (SlaveLost f"items {(.number self first)} to {(.number self last)}: {error}")
+          about.places [(.number self first) (.number self last)])
+    about))
+
 
 (defn well-told? [told]
   "Are these results, the places of errors among them, and the errors?"

@@ -154,7 +154,7 @@ the caller's. In between, anything may happen.
     (unless (or session.drained (in session.state ["leaving" "lost"]))
       (setv session.drained True)
       (when (= session.state "idle")
-        (.pop self.idle session)
+        (.pop self.idle session None)
         (.part-with self session todo)))
     todo)
 
@@ -164,6 +164,21 @@ the caller's. In between, anything may happen.
       (setv session.slave.let-go True
             session.dialled None))
     (.drained self session))
+
+  (defn lent [self session]
+    "This slave works for another one, as a leaf of a tree does: of this master's tasks it is
+    given those that are for it alone."
+    (when (and (!= session.state "lost") (.lend self.registry session.slave))
+      (.pop self.idle session None))
+    [])
+
+  (defn taken-back [self session]
+    "It does so no more."
+    (setv todo [])
+    (when (and (!= session.state "lost") (.take-back self.registry session.slave)
+               (= session.state "idle"))
+      (.next self session todo))
+    todo)
 
   (defn part-with [self session todo]
     "A slave that was drained has nothing to do any more."
@@ -470,8 +485,9 @@ the caller's. In between, anything may happen.
     "Give a slave that has nothing to do its next task."
     (setv own session.slave.line
           line self.line
+          lent (and self.registry.lent (in session.slave.id self.registry.lent))
           task (cond
-            session.drained (.take own)
+            (or session.drained lent) (.take own)
             (or line.ranked own.plain own.ranked)
               (or (.take own) (.take line session.slave.labels))
             line.plain  ; as mostly
@@ -484,7 +500,8 @@ the caller's. In between, anything may happen.
       True (do
         (when (= session.state "busy")
           (advance session SESSION "freed"))
-        (setv (get self.idle session) None)
+        (unless lent
+          (setv (get self.idle session) None))
         (.change self todo))))
 
   (defn lose-task [self session task error todo]

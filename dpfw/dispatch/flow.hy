@@ -69,7 +69,7 @@ some more wait for those before them."
       self.remote remote
       self.total (total collections)
       self.items (Items collections (if options.chunk-size inf TARGET))
-      self.pace (Pace options.chunk-size self.total)
+      self.pace (Pace options.chunk-size self.total (weight network))
       self.options options
       self.count-of-results count-of-results
       self.numbers numbers
@@ -238,6 +238,10 @@ some more wait for those before them."
 
 (defn heavy? [value]
   (> (if (is (type value) str) (len value) (size-of value)) HEAVY))
+
+(defn weight [network]
+  "How many slaves work on what one is given."
+  (if network.tree network.tree.weight 1))
 
 (defn slave-count [network on]
   (max 1 (.slave-count network on)))

@@ -30,15 +30,15 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 
 (defn map-items [network f columns options]
   "See `dpfw-map`."
-  (in-order (all-chunks network (map-remote f columns options) columns itself options)))
+  (in-order (all-chunks network (map-remote network f columns options) columns itself options)))
 
 (defn map-unordered [network f columns options]
   "See `dpfw-map-unordered`."
-  (tidily (one-by-one (flow network (map-remote f columns options) columns itself options))))
+  (tidily (one-by-one (flow network (map-remote network f columns options) columns itself options))))
 
 (defn map-in-order [network f columns options]
   "See `dpfw-imap`."
-  (tidily (one-by-one (flow network (map-remote f columns options) columns itself options :in-order True))))
+  (tidily (one-by-one (flow network (map-remote network f columns options) columns itself options :in-order True))))
 
 (defn one-by-one [chunks]
   (with [_ (closing chunks)]
@@ -48,7 +48,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 (defn for-each [network f items options]
   "See `dpfw-for-each`."
   (.refuse-returned options NO-RESULTS)
-  (all-chunks network (chunk-remote 'each-chunk #(f 1)) [items] none options)
+  (all-chunks network (chunk-remote 'each-chunk (spread network options) #(f 1)) [items] none options)
   None)
 
 (defn reduce-items [network f items initial options]
@@ -56,7 +56,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   (.refuse-returned options NO-VALUE)
   (unless (is initial NOTHING)
     (check-initial initial))
-  (setv chunks (all-chunks network (chunk-remote 'reduce-chunk #(f 2)) [items] one options))
+  (setv chunks (all-chunks network (chunk-remote 'reduce-chunk (spread network options) #(f 2)) [items] one options))
   (unless (is initial NOTHING)
     (setv (get chunks -1) [initial]))
   (combined network f chunks options))
@@ -72,7 +72,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
   "See `dpfw-map-reduce`."
   (.refuse-returned options NO-VALUE)
   (combined network g
-    (all-chunks network (chunk-remote 'map-reduce-chunk #(f 1) #(g 2)) [items] one options)
+    (all-chunks network (chunk-remote 'map-reduce-chunk (spread network options) #(f 1) #(g 2)) [items] one options)
     options))
 
 (defn combined [network f chunks options]
@@ -84,7 +84,7 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
     (raise (TypeError "there is nothing to reduce; give an initial value")))
   (while (> (len values) 1)
     (setv size (max 2 (- (// (- (len values)) slaves)))
-          reduced (all-chunks network (chunk-remote 'reduce-chunk #(f 2)) [values] one
+          reduced (all-chunks network (chunk-remote 'reduce-chunk None #(f 2)) [values] one
                     (.in-chunks-of options size) :numbers starts)
           starts (lfor  n (sorted reduced)  (get starts n))
           values (in-order reduced)))
@@ -101,10 +101,15 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
 
 ;; The remote
 
-(defn map-remote [f columns options]
-  (chunk-remote (if options.returned 'try-chunk 'map-chunk) #(f (len columns))))
+(defn map-remote [network f columns options]
+  (chunk-remote (if options.returned 'try-chunk 'map-chunk) (spread network options) #(f (len columns))))
 
-(defn chunk-remote [procedure #* fs]
+(defn spread [network options]
+  "What the head of a branch is to know of a call, None where there are no branches."
+  (when network.tree
+    [options.retries options.chunk-size]))
+
+(defn chunk-remote [procedure spread #* fs]
   "A `Remote` that has a procedure of ``chunks`` at a chunk, its first value. The fs are
   pairs: a procedure, and how many arguments it is called with. Its names are none that f
   could mean."
@@ -114,4 +119,5 @@ once. ``flow`` takes the items to the slaves, and hands out what comes back."
        ; own, so that a `dir` or `eval` in f cannot see it.
        (setv dpfw-columns (fn [] ~(Datum None)))
        ((. hy I dpfw/task/chunks ~procedure)
-         ~@(gfor  [f arity] fs  `((fn [] ~(OwnLine (procedure-form f arity))))) dpfw-columns dpfw-o))))
+         ~@(gfor  [f arity] fs  `((fn [] ~(OwnLine (procedure-form f arity))))) dpfw-columns dpfw-o
+         ~@(if spread [(Datum spread)] [])))))

@@ -30,6 +30,7 @@ two steps (``net/interrupt``)."
   dpfw.dispatch.spawned [no-slaves spawned?]
   dpfw.dispatch.status [master-status]
   dpfw.dispatch.task [Task called check-size task-payloads]
+  dpfw.dispatch.tree [Tree]
   dpfw.errors [MasterClosed TaskTimeout WireError]
   dpfw.net.addresses [HANG-UP]
   dpfw.net.frames [framed]
@@ -70,6 +71,7 @@ two steps (``net/interrupt``)."
       self.leader (Leader self.node.reactor)
       self.output (Output self)
       self.here (Here)
+      self.tree (Tree self)         ; of its slaves, if they are branches
       self.redialling {}            ; address that was dialled -> its `Redialler`
       self.doing {
         "listen" self.listen  "send" self.send  "cancel" self.send-cancel  "play" self.play
@@ -475,11 +477,9 @@ two steps (``net/interrupt``)."
       (.wait-for self (fn [] (when slave.lost True)))))
 
   (defn slave-count [self [label None]]
-    "How many are connected; with a label, how many of those have it."
-    (setv registry self.dispatcher.registry)
-    (if label
-      (get registry.labels label)
-      (len registry.connected)))
+    "How many are connected that any task may be given to; with a label, how many of those
+    have it."
+    (.count self.dispatcher.registry label))
 
   (defn alone [self]
     "Is there no slave, nor any way for one to join?"
@@ -538,6 +538,8 @@ two steps (``net/interrupt``)."
       (is-not tasks None)))
 
   (defn say-gone [self session]
+    (when self.tree.wanted
+      (.run self.node.threads self.tree.note-gone session.slave))
     (cond
       (.is-set self.node.closed) None
       session.farewell (.say self.node log.info "%r was drained, and has left" session.slave)

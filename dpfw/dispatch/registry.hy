@@ -64,7 +64,8 @@ before anything else, its preparations."
   (defn __init__ [self]
     (setv
       self.connected {}                  ; id -> slave, in order of joining
-      self.labels (Counter)              ; of those
+      self.labels (Counter)              ; of those of them that any task may be given to
+      self.lent {}                       ; id -> slave, of those to which only their own are
       self.known (WeakValueDictionary)   ; id -> slave, lost ones too
       self.gone (OrderedDict)            ; lost slaves -> None, to keep them known
       self.preparations {}               ; number -> remote that every slave runs first, in order
@@ -85,11 +86,31 @@ before anything else, its preparations."
     (.update self.labels slave.labels))
 
   (defn leave [self slave]
-    (when (.pop self.connected slave.id None)
+    (when (and (.pop self.connected slave.id None)
+               (not (.pop self.lent slave.id None)))
       (.subtract self.labels slave.labels))
     (setv (get self.gone slave) None)
     (when (> (len self.gone) REMEMBERED)
       (.popitem self.gone :last False)))
+
+  (defn lend [self slave]
+    "It works for another slave; answers whether it did not before."
+    (when (and (in slave.id self.connected) (not-in slave.id self.lent))
+      (setv (get self.lent slave.id) slave)
+      (.subtract self.labels slave.labels)
+      True))
+
+  (defn take-back [self slave]
+    "It does so no more; answers whether it did."
+    (when (.pop self.lent slave.id None)
+      (.update self.labels slave.labels)
+      True))
+
+  (defn count [self [label None]]
+    "Of the slaves that any task may be given to, or any with this label."
+    (if label
+      (get self.labels label)
+      (- (len self.connected) (len self.lent))))
 
   (defn prepare-with [self remote [key None] [last True]]
     "Every slave is to run this before anything else. It replaces what had its key,

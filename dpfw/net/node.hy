@@ -27,7 +27,7 @@ hands, and owns every thread and socket that comes of it."
   REMEMBERED 1000      ; processes of another version that the log has named
   MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
   ROOM-PAUSE 0.01      ; seconds until the next look for room, when there is none
-  STRANGER-TIME 1      ; seconds that each of them has at least, however many come
+  STRANGER-TIME 2      ; seconds that each of them has at least, however many come
   CHECK-EVERY 10       ; seconds between two looks for dead hosts
   DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
 

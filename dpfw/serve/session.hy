@@ -68,6 +68,8 @@ late, for one before it, and skipped; all else ends the session."
       self.answered False    ; has a remote returned?
       self.leaving False     ; has the master been asked for no more tasks?
       self.dismissed False   ; has it said that there are none?
+      self.sent None         ; the payloads of the task that runs, for who passes it on
+      self.at-end None       ; what to call when the session is over
       self.error None        ; what ended the session
       self.master-gone False
       self.stop None         ; what ends the process, when a signal said so
@@ -92,7 +94,9 @@ late, for one before it, and skipped; all else ends the session."
         (.heed-last-words self))
       (finally
         (.unwatch self.reactor self.connection)
-        (.close self.bell))))
+        (.close self.bell)
+        (when self.at-end
+          (self.at-end)))))
 
   (defn take-frame [self kind number length]
     "Take a frame that comes while no task runs."
@@ -156,8 +160,10 @@ late, for one before it, and skipped; all else ends the session."
     "Evaluate a remote and call it; returns the kind and the payload of the
     frame that tells how it ended, that as a list of buffers."
     (setv [i o] (make-ports
-      self.inlet
-      (SlaveOutlet self.connection self.number self.shield)))
+            self.inlet
+            (SlaveOutlet self.connection self.number self.shield))
+          o.raw.session self
+          self.sent #(payload values))
     (try
       (setv answer (.run self.guard self.perform payload values i o :token self.number))
       #("end" answer)
@@ -168,6 +174,7 @@ late, for one before it, and skipped; all else ends the session."
           (self.stop))  ; raises what ends the process
         #("error" [(describe e self.connection.limit :of-text (not self.called))]))
       (finally
+        (setv self.sent None)
         (close-quietly i o))))
 
   (defn perform [self payload values i o]

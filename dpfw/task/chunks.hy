@@ -20,43 +20,65 @@ errors, each as the payload of an ``error`` frame."
   dpfw.task.failure [describe]
   dpfw.task.ports [write])
 
-(setv LONGEST-ITEM 200)  ; characters of one that an error is about
+(setv
+  LONGEST-ITEM 200  ; characters of one that an error is about
+  ; Session with a master -> what passes its chunks on, in a process that is the head of a
+  ; branch: see ``serve/branch``.
+  branches {})
 
 
-(defn map-chunk [f columns o]
+(defn map-chunk [f columns o [spread None]]
   "Write the list of ``(f x …)`` for the items in the columns, which are read
-  here, since the time for that counts."
+  here, since the time for that counts. ``spread`` is what a head is to know: see `passed-on`."
   (timed (fn []
-    (write-results (mapped f (columns) o) o))))
+    (write-results (or-here (passed-on "itself" columns o spread)
+      (fn [] (mapped f (columns) o))) o))))
 
-(defn try-chunk [f columns o]
+(defn try-chunk [f columns o [spread None]]
   "The same, but what fails of an item ends nothing."
   (timed (fn []
-    (setv [results errors] (tried f (columns) o))
+    (setv [results errors] (or-here (passed-on "itself" columns o spread :returned True)
+      (fn [] (tried f (columns) o))))
     (write-tried results errors o))))
 
-(defn each-chunk [f columns o]
+(defn each-chunk [f columns o [spread None]]
   "Call f for each item, and keep nothing."
   (timed (fn []
-    (setv [items] (columns)  place 0)
-    (with-place o (fn [] place) [items] (fn []
-      (nonlocal place)
-      (plainly-named f)
-      (for [[place x] (enumerate items)]
-        (f x))))
+    (or-here (passed-on "none" columns o spread) (fn []
+      (setv [items] (columns)  place 0)
+      (with-place o (fn [] place) [items] (fn []
+        (nonlocal place)
+        (plainly-named f)
+        (for [[place x] (enumerate items)]
+          (f x))))))
     (write-all [] o))))
 
-(defn reduce-chunk [f columns o]
+(defn reduce-chunk [f columns o [spread None]]
   "Write the one value that f makes of the items, in a list."
   (timed (fn []
-    (setv [items] (columns))
+    (setv items (or-here (passed-on "one" columns o spread) (fn [] (get (columns) 0))))
     (write-results [(reduced f items o)] o (- (len items) 1)))))
 
-(defn map-reduce-chunk [f g columns o]
+(defn map-reduce-chunk [f g columns o [spread None]]
   "The same with g, of what f makes of each item."
   (timed (fn []
-    (setv items (mapped f (columns) o))
+    (setv items (or-here (passed-on "one" columns o spread) (fn [] (mapped f (columns) o))))
     (write-results [(reduced g items o)] o (- (len items) 1)))))
+
+
+;; The head of a branch
+
+(defn passed-on [results columns o spread [returned False]]
+  "What the slaves of this process's branch make of the items, in their order; None if it
+  is no head. For each part there are so many ``results``; ``spread`` says how often a part
+  may run again, and how many items it has, None if that is found by measurement. With
+  ``returned``, the results and a dict of the errors."
+  (setv branch (when spread (.get branches o.raw.session)))
+  (when branch
+    (.pass-on branch results (columns) #* spread :returned returned :o o)))
+
+(defn or-here [results procedure]
+  (if (is results None) (procedure) results))
 
 
 ;; What fails, and at which item

@@ -10,6 +10,8 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     traceback   str           of the remote, as ``told`` makes it
     exceptions  list          of an exception group: the same of each member
     of-text     True          if the remote's text gave no procedure; else it is not there
+    lost        list          of a slave that the head of a branch has lost: the places of the
+                              first and the last item that it had; else it is not there
 
 What is there to be read, and may be printed, a master's error has with its control
 characters escaped: on a terminal they would act. The arguments are data, and stay.
@@ -22,7 +24,7 @@ range of a billion is short as text, and somebody would make a list of it."
   functools [lru-cache]
   itertools [chain]
   traceback
-  dpfw.errors [Interrupted RemoteError RemoteTraceback UnwritableError]
+  dpfw.errors [Interrupted RemoteError RemoteTraceback SlaveLost UnwritableError]
   dpfw.data.sexp [write-datum read-datum]
   dpfw.task.advice [advice-for]
   dpfw.task.told [told-traceback])
@@ -62,9 +64,35 @@ range of a billion is short as text, and somebody would make a list of it."
       (except [Exception])))
   INDESCRIBABLE)
 
+(defclass PassedOn [Exception]
+  "What a slave makes of an error that one of its own slaves has told it of: it is told on,
+  as it was told."
+
+  (defn __init__ [self error]
+    (.__init__ (super) (str error))
+    (setv self.error error)))
+
+(defn told-on [error]
+  "Of a `RemoteError`, or a `SlaveLost` with the ``places`` of its items."
+  (if (isinstance error SlaveLost)
+    {"type" "dpfw.errors.SlaveLost"  "builtin" "ConnectionError"  "message" (shortened (str error))
+     "args" #()  "traceback" ""  "lost" error.places}
+    {"type" error.type-name
+     "builtin" (builtin-name (type error))
+     "message" error.message
+     "traceback" (shortened (told-at error))
+     #** (if (isinstance error (group-class))
+       {"exceptions" (list (map told-on error.exceptions))  "args" #()}
+       {"args" (writable-arguments error)})}))
+
+(defn told-at [error]
+  "Its traceback, and where that is from."
+  (get [#* (getattr error "__notes__" [])  (str (or error.__cause__ error.traceback))] 0))
+
 (defn description [error [depth 0]]
   (setv cls (type error))
   (cond
+    (isinstance error PassedOn) (told-on error.error)
     (not (isinstance error (group-class))) {
       #** (outline error)
       "builtin" (builtin-name cls)
@@ -175,10 +203,21 @@ range of a billion is short as text, and somebody would make a list of it."
   tells of none."
   (setv told (read-datum (.decode payload)))
   (check told)
+  (when (lost? told)
+    (return (lost-slave told)))
   (setv error (rebuilt told where))
   (when (and differences (is (.get told "of-text") True))
     (+= error.message f" ({differences})"))
   error)
+
+(defn lost? [told]
+  (setv places (.get told "lost"))
+  (and (is (type places) list) (= (list (map type places)) [int int]) (<= 0 #* places)))
+
+(defn lost-slave [told]
+  (setv lost (SlaveLost (escaped (get told "message")))
+        lost.places (get told "lost"))
+  lost)
 
 (defn check [told]
   "Raise `ValueError` if this is no description of an exception."

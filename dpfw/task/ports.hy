@@ -133,7 +133,8 @@ of the stream knows."
     (setv
       self.connection connection
       self.number number
-      self.shield shield))
+      self.shield shield
+      self.session None))  ; on a slave, the one that the task is of
 
   (defn writable [self]
     True)
