@@ -27,7 +27,7 @@ installed_tests := $(VENV)/.installed-tests
 installed_engines := $(VENV)/.installed-engines
 installed_bench := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-all test-engines simulate interrupts soak bench clean
+.PHONY: help demo test test-all test-engines simulate interrupts soak bench scaling clean
 .NOTPARALLEL:
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo 'make interrupts  strike a master with 10,000 interrupts in each of five calls'
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
+	@echo 'make scaling   measure a master with a thousand slaves, and write that into docs/'
 	@echo 'make clean     remove all that these made'
 
 demo: $(installed)
@@ -83,6 +84,9 @@ soak: $(installed)
 
 bench: $(installed_bench)
 	$(VENV)/bin/hy -m bench
+
+scaling: $(installed_bench)
+	$(VENV)/bin/hy -m bench.scaling
 
 clean:
 	rm -rf .venv .venv-* dist build .pytest_cache .hypothesis

@@ -27,7 +27,8 @@ hands, and owns every thread and socket that comes of it."
   REMEMBERED 1000      ; processes of another version that the log has named
   MOST-STRANGERS 256   ; connections that were accepted and are shaking hands
   ROOM-PAUSE 0.01      ; seconds until the next look for room, when there is none
-  STRANGER-TIME 2      ; seconds that each of them has at least, however many come
+  SILENCE 1            ; seconds that each of them has to say something, however many come,
+  STRANGER-TIME 5      ; and then for the rest
   CHECK-EVERY 10       ; seconds between two looks for dead hosts
   DESCRIPTOR-PAUSE 1)  ; seconds until the next try to accept, then
 
@@ -296,11 +297,12 @@ hands, and owns every thread and socket that comes of it."
     (with [_ self.lock]
       (when (< (len self.strangers) MOST-STRANGERS)
         (return True))
-      (setv late (- (monotonic) STRANGER-TIME)
-            ; Of those that have spoken, it is we who are slow.
+      (setv now (monotonic)
             silent (next (gfor
               [connection since] (.items self.strangers)
-              :if (and (<= since late) (not (polled connection.sock select.POLLIN)))
+              :if (and (>= (- now since) (if connection.spoken STRANGER-TIME SILENCE))
+                       ; If it has spoken, it is we who are slow.
+                       (not (polled connection.sock select.POLLIN)))
               connection) None))
       (when silent
         (del (get self.strangers silent))

@@ -51,7 +51,8 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
 (defn secure-accepted [connection deadline]
   "Make a new connection that was accepted TLS, if its dialler asks for it.
   Answers False if it does not, and comes from another machine."
-  (setv byte (.peek connection deadline))
+  (setv byte (.peek connection deadline)
+        connection.spoken True)
   (when (= byte CLIENT-HELLO)
     (setv [context own] (listener-identity))
     (secure connection deadline context :server-side True)

@@ -46,6 +46,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.limit limit
       self.binding b""    ; the TLS channel binding, empty without TLS
       self.packed False   ; have both ends said that they take packed data?
+      self.spoken False   ; has the other end, which dialled, sent anything?
       self.role None      ; the other end's: master, slave or watcher,
       self.about {}       ; what it has said of itself,
       self.differences "" ; and how its versions differ from ours

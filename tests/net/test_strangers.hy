@@ -126,7 +126,7 @@ nothing of theirs stays."
 (defn test-who-comes-in-a-crowd-is-let-in-in-turn [node monkeypatch]
   "More than may shake hands at once: none of them is put out for the others."
   (monkeypatch.setattr dpfw.net.node "MOST_STRANGERS" 4)
-  (monkeypatch.setattr dpfw.net.node "STRANGER_TIME" WAIT)
+  (monkeypatch.setattr dpfw.net.node "SILENCE" WAIT)
   (with [guest (TestedNode (get OTHER node.role))]
     (setv crowd (lfor  _ (range 12)  (.own guest (knock node))))
     (until (fn [] (= (len node.strangers) 4)))

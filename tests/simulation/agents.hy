@@ -82,7 +82,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
     "Can this be done now?"
     (cond
       (= deed "cancel") (and (in n w.jobs) (is (. (get w.jobs n) ended) None))
-      (in deed ["kill" "drain"]) (and (. (get w.processes n) slave) (not w.closed))
+      (in deed ["kill" "drain" "lend" "take-back"]) (and (. (get w.processes n) slave) (not w.closed))
       (= deed "call-off") (any (gfor  task w.made  (and (is task.ended None)
                                                         (is-not task.preparation None))))
       True True)))

@@ -354,6 +354,28 @@ Those with a number are of the first version of dpfw, as they would be in this o
   (defn worry-about-labels [self todo]))
 
 
+;; Slaves that work for others
+
+(defdefect "a slave that works for another is given tasks of all"
+  (defn lent [self session]
+    (setv todo (.lent (super) session))
+    (when (= session.state "idle")
+      (setv (get self.idle session) None))
+    todo))
+
+(defdefect "a slave that is taken back is forgotten"
+  (defn taken-back [self session]
+    (.take-back self.registry session.slave)
+    []))
+
+(defdefect "one that is lost still works for another"
+  (defn hung-up [self session error]
+    (setv lent (dict self.registry.lent)
+          todo (.hung-up (super) session error))
+    (.update self.registry.lent lent)
+    todo))
+
+
 ;; Draining
 
 (defdefect "a slave that is drained is given tasks of all"

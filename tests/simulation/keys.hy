@@ -27,6 +27,7 @@ order in which a close hangs up: who of those that are here came first.)"
     (frozenset (map some-task d.adrift))
     (frozenset (map some-task d.waiting))
     (frozenset (gfor  here (.values d.registry.connected)  here.body.label))
+    (frozenset (gfor  lent (.values d.registry.lent)  lent.body.label))
     (len d.registry.preparations) (frozenset w.called-off) (frozenset w.enlisted)
     (frozenset d.told-labels)
     (is d.patience None) d.watchers d.closed w.closed w.reminders

@@ -166,7 +166,9 @@ The events of the dispatcher come from here, as they come from `Network` else, a
         [slave todo] (.joined w.dispatcher process.id link link.dialled)
         session (when slave slave.session))
   (when (and slave link.dialled
-             (or (is slave.session.connection link) (not slave.session.drained)))
+             (or (is slave.session.connection link)
+                 ; Else nobody promised to dial it again: it was drained, or killed and then let go.
+                 (and (not slave.session.drained) slave.session.dialled)))
     (.add w.enlisted link.dialled))
   (when (and session (is session.connection link))
     (unless process.slave
@@ -417,6 +419,13 @@ The events of the dispatcher come from here, as they come from `Network` else, a
     (.discard w.enlisted process.address))
   (heed w user (.let-go w.dispatcher session)))
 
+(defn lend [w user n]
+  "It is to work for another slave, and gets nothing of what is for any."
+  (heed w user (.lent w.dispatcher (. (get w.processes n) slave session))))
+
+(defn take-back [w user n]
+  (heed w user (.taken-back w.dispatcher (. (get w.processes n) slave session))))
+
 (defn connect [w user n]
   (setv process (get w.servers f"address {n}"))
   (when (.answers process)
@@ -467,7 +476,7 @@ The events of the dispatcher come from here, as they come from `Network` else, a
 
 (setv
   DEEDS {
-    "make" make  "cancel" cancel  "kill" kill  "drain" drain  "connect" connect  "initialise" initialise
+    "make" make  "cancel" cancel  "kill" kill  "drain" drain  "lend" lend  "take-back" take-back  "connect" connect  "initialise" initialise
     "call-off" call-off  "await-idle" await-idle  "close" close}
   MOVES {
     "perform" perform  "send" send  "flush" flush

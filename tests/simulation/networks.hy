@@ -49,13 +49,17 @@ large ones, which chance makes and runs."
     (for [spec tasks]
       (when (and (is (get spec "bound") None) (< (chance) 0.4))
         (setv (get spec "on") "x"))))
-  {"slaves" slaves  "labels" labels  "tasks" tasks  "users" scripts  "maybe" maybe  "joined" joined
+  (setv plan {"slaves" slaves  "labels" labels  "tasks" tasks  "users" scripts  "maybe" maybe  "joined" joined
    "first" (if (< (chance) 0.25) (+ 1 (below 2)) 0)
    "die" (below 3)  "cut" (below 3)  "restart" (if servers (below 2) 0)
    "flop" (if (< (chance) 0.3) 1 0)
    "babble" (if (< (chance) 0.1) 1 0)
    "remind" (if (< (chance) 0.1) 1 0)
    "leave" (if (< (chance) 0.3) 1 0)})
+  (when (< (chance) 0.15)
+    (setv n (below (len slaves)))
+    (+= maybe [#("lend" n) #("take-back" n)]))
+  plan)
 
 (defn task [chance below slaves]
   {"retries" (if (< (chance) 0.4) (+ 1 (below 2)) 0)
@@ -175,6 +179,12 @@ large ones, which chance makes and runs."
       (small ["serves" "dials"] [AGAIN {"bound" 0}] #("drain" 0) :users [[#("make" 0) #("make" 1)] [#("connect" 0)]])
     "a slave that prepares, and is drained"
       (small ONE [{} {"bound" 0}] #("drain" 0) #("initialise") :joined False :first 1)
+    "a slave that works for another"
+      (small TWO [AGAIN {"bound" 0} {}] #("lend" 0) #("take-back" 0) CLOSE)
+    "one that works for another, is lost, and comes back"
+      (small TWO [AGAIN {"bound" 0}] #("lend" 0) #("take-back" 0) :cut 1)
+    "one that works for another, and is drained"
+      (small TWO [{} {"bound" 0}] #("lend" 0) #("drain" 0) #("take-back" 0) :first 1 :joined False)
     "a slave that leaves"
       (small TWO [{} {"bound" 0} {}] CLOSE :leave 1)
     "a slave that leaves, and what is drained, too"

@@ -140,6 +140,7 @@ is when nothing is left that must happen."
     (for [session idle]
       (for [task d.line]
         (hold (not (may-run? session.slave task)) session "is idle, and" task "waits"))
+      (hold (not-in session.slave.id d.registry.lent) session "is lent, and idle for all")
       (hold (and (= session.state "idle") (is session.task None) (not session.slave.line))
         session "is idle, and has something to do")))
   (for [slave (.values connected)]
@@ -148,8 +149,12 @@ is when nothing is left that must happen."
     (hold (not (and session.drained (= state "idle"))) slave "is drained, idle, and here")
     (cond
       (= state "busy") (hold session.task slave "is busy with nothing")
+      (in slave.id d.registry.lent) (hold (not (and (= state "idle") slave.line))
+        slave "is lent, and its own tasks wait")
       (= state "idle") (hold (in session idle) slave "is idle, and nobody knows")
       True (hold (!= state "lost") slave "is here")))
+  (for [id d.registry.lent]
+    (hold (in id connected) id "is lent, and not here"))
   (when w.closed
     (hold (not (or connected d.line idle d.adrift)) "something is left after the close")))
 

@@ -46,6 +46,7 @@ defect one puts in. ``make simulate`` runs far more."
     "a slave that is killed"
     "a slave that is drained"
     "a slave that is drained, and dials again"
+    "a slave that works for another"
     "a slave that leaves"
     "a server that leaves, and begins anew"])
 

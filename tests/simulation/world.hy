@@ -73,7 +73,7 @@ reader of its own, so more orders are possible than today."
         (not (get plan "labels"))
         (= (get plan "slaves") (* ["dials"] (len (get plan "slaves"))))
         (not (any (gfor  deed (sum (get plan "users") (get plan "maybe"))
-                    (in (get deed 0) ["kill" "drain" "initialise"])))))
+                    (in (get deed 0) ["kill" "drain" "lend" "take-back" "initialise"])))))
       self.jobs {}          ; number in the plan -> task
       self.made []          ; tasks, as they were made
       self.called-off (set) ; preparations that a user has cancelled on some slave

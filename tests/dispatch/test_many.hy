@@ -1,0 +1,76 @@
+"Many slaves on one master, in small: a hundred that know docs/protocol.md and nothing of
+dpfw, in two processes. ``make scaling`` has a thousand, and a clock."
+
+(import
+  contextlib [contextmanager ExitStack]
+  multiprocessing
+  os
+  socket
+  pytest
+  dpfw.dispatch.promise [force]
+  dpfw.master [Master read-result]
+  bench.light [be-crowd]
+  tests.helpers [holds until WAIT])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv
+  MANY 100
+  HALF (// MANY 2)
+  SPAWN (multiprocessing.get-context "spawn")
+  REMOTE '(fn [i o] (+ 2 3)))
+
+(defn [contextmanager] crowd [address tls name]
+  "A process with half of them, which dial; gives the end of a pipe that hears how they came."
+  (setv [here there] (.Pipe SPAWN)
+        process (.Process SPAWN :target be-crowd :args #(there [
+          {"host" (get address 0)  "port" (get address 1)  "cookie" (get os.environ "DPFW_COOKIE")
+           "n" HALF  "tls" tls  "name" name}])))
+  (.start process)
+  (.close there)
+  (try
+    (yield here)
+    (finally
+      (.kill process)
+      (.join process)
+      (.close process)
+      (.close here))))
+
+(defn heard [pipe]
+  (assert (.poll pipe WAIT))
+  (.recv pipe))
+
+(defn of-master [master n]
+  (until (fn [] (= (len (.slaves master)) n))))
+
+(defn [(pytest.mark.parametrize "tls" [False True])] test-a-crowd-comes-works-dies-and-comes-back [tls caplog]
+  (with [stack (ExitStack)]
+    (setv master (.enter-context stack (Master))
+          address (.listen master :host "127.0.0.1")
+          pipes (lfor  name ["a" "b"]  (.enter-context stack (crowd address tls name))))
+    (for [pipe pipes]
+      (holds (heard pipe) "ready"))
+    ; All at once.
+    (for [pipe pipes]
+      (.send pipe "go"))
+    (for [pipe pipes]
+      (setv came (heard pipe))
+      (holds #((get came "dials") (get came "hang-ups") (get came "refusals")) #(HALF 0 [])))
+    (of-master master MANY)
+    (holds (len (sfor  slave (.slaves master)  slave.name)) MANY)
+    (holds (.broadcast master REMOTE) (* [5] MANY))
+    (setv xs (list (range 1000)))
+    (holds (.map master '(fn [x] x) xs :chunk-size 2) xs)
+    ; A master goes, and another comes to its place, in which all find it.
+    (.close master)
+    (setv again (.enter-context stack (Master)))
+    (.listen again (get address 1) :host "127.0.0.1")
+    (of-master again MANY)
+    (holds (sum (gfor  pipe pipes  (len (get (heard pipe) "refusals")))) 0)
+    ; Half of them die in one instant, each in the middle of a task.
+    (setv promises (lfor
+      _ (range MANY)
+      (.make-task again '(fn [i o] (hy.I.time.sleep 0.5) 5) read-result :retries 2)))
+    (.send (get pipes 0) "die")
+    (of-master again HALF)
+    (holds (list (map force promises)) (* [5] MANY))
+    (holds (sfor  slave (.slaves again)  (get slave.name 0)) #{"b"})))
