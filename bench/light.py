@@ -7,9 +7,9 @@ as in `(hy.I.time.sleep 0.5)`, is how long they take.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
+import json
 import os
 import random
 import re
@@ -17,6 +17,8 @@ import resource
 import secrets
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0  # seconds between dials
@@ -221,25 +223,60 @@ def insecure_context():
     return context
 
 
-def be_crowd(pipe, crowds):
-    """In a process of its own: the crowds, each a dict of what `Crowd` takes. Says when it
-    is ready, waits for a word, and sends what each tells when it is complete. At another
-    word it dies, at once."""
+class Process:
+    """A process of crowds, as who started it sees it: what it says and is told are JSON, a
+    line each. It ends with this context."""
+
+    def __init__(self, crowds):
+        self.process = subprocess.Popen(
+            [getattr(sys.modules.get("hy"), "sys_executable", sys.executable), __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.send(crowds)
+
+    def send(self, what):
+        self.process.stdin.write(json.dumps(what).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def recv(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise EOFError("a process of light slaves has ended")
+        return json.loads(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self.process:
+            self.process.kill()
+
+
+def main():
+    """In that process. Says when it is ready, waits for a word, and sends what each crowd
+    tells when it is complete. At another word, or when nobody is there, it dies at once."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    pipe.send("ready")
-    pipe.recv()
-    threading.Thread(target=die_when_told, args=[pipe], daemon=True).start()
+    crowds = json.loads(sys.stdin.readline())
+    say("ready")
+    sys.stdin.readline()
+    threading.Thread(target=die_when_told, daemon=True).start()
 
     async def run():
-        await asyncio.gather(
-            *(Crowd(**crowd, report=pipe.send).run() for crowd in crowds)
-        )
+        await asyncio.gather(*(Crowd(**crowd, report=say).run() for crowd in crowds))
 
     asyncio.run(run())
 
 
-def die_when_told(pipe):
-    with contextlib.suppress(EOFError):
-        pipe.recv()
-        os.kill(os.getpid(), signal.SIGKILL)
+def say(what):
+    print(json.dumps(what), flush=True)
+
+
+def die_when_told():
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

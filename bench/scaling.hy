@@ -25,9 +25,9 @@ processes. Writes the tables and the picture of docs/scaling.md."
   dpfw.net.addresses [format-address]
   dpfw.net.threads [PARKED]
   dpfw.task.ports [read-result]
-  bench.light [be-crowd]
+  bench.light [Process]
   bench.outputs [DOCS put-block]
-  bench.processes [PYTHON helper resident-memory run-fresh]
+  bench.processes [PYTHON resident-memory run-fresh]
   bench.report [amount machine]
   bench.__main__ [circumstances])
 (eval-when-compile (require hyrule.control [unless]))
@@ -55,7 +55,7 @@ processes. Writes the tables and the picture of docs/scaling.md."
   (setv share (// n processes))
   (with [stack (ExitStack)]
     (setv pipes (lfor  i (range processes)
-      (.enter-context stack (helper be-crowd [(crowd address (if i share (- n (* share (- processes 1)))) tls i)]))))
+      (.enter-context stack (Process [(crowd address (if i share (- n (* share (- processes 1)))) tls i)]))))
     (for [pipe pipes]
       (.recv pipe))
     (yield pipes)))
@@ -222,7 +222,7 @@ processes. Writes the tables and the picture of docs/scaling.md."
           {#** (crowd listens share False)  "cookie" b.cookie}))
   (setv crowds-there (list (map crowd-of branches listening)))
   (for [i (range PROCESSES)]
-    (setv pipe (.enter-context stack (helper be-crowd (cut crowds-there i None PROCESSES))))
+    (setv pipe (.enter-context stack (Process (cut crowds-there i None PROCESSES))))
     (.recv pipe)
     (.send pipe "go"))
   (.on-all tree (gfor  b branches  #(b.head `(complete-branch ~share 1000))))

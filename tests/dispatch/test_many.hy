@@ -2,42 +2,23 @@
 dpfw, in two processes. ``make scaling`` has a thousand, and a clock."
 
 (import
-  contextlib [contextmanager ExitStack]
-  multiprocessing
+  contextlib [ExitStack]
   os
-  socket
   pytest
   dpfw.dispatch.promise [force]
   dpfw.master [Master read-result]
-  bench.light [be-crowd]
-  tests.helpers [holds until WAIT])
-(eval-when-compile (require hyrule.control [unless]))
+  bench.light [Process]
+  tests.helpers [holds until])
 
 (setv
   MANY 100
   HALF (// MANY 2)
-  SPAWN (multiprocessing.get-context "spawn")
   REMOTE '(fn [i o] (+ 2 3)))
 
-(defn [contextmanager] crowd [address tls name]
-  "A process with half of them, which dial; gives the end of a pipe that hears how they came."
-  (setv [here there] (.Pipe SPAWN)
-        process (.Process SPAWN :target be-crowd :args #(there [
-          {"host" (get address 0)  "port" (get address 1)  "cookie" (get os.environ "DPFW_COOKIE")
-           "n" HALF  "tls" tls  "name" name}])))
-  (.start process)
-  (.close there)
-  (try
-    (yield here)
-    (finally
-      (.kill process)
-      (.join process)
-      (.close process)
-      (.close here))))
-
-(defn heard [pipe]
-  (assert (.poll pipe WAIT))
-  (.recv pipe))
+(defn crowd [address tls name]
+  "A process with half of them, which are to dial."
+  (Process [{"host" (get address 0)  "port" (get address 1)  "cookie" (get os.environ "DPFW_COOKIE")
+             "n" HALF  "tls" tls  "name" name}]))
 
 (defn of-master [master n]
   (until (fn [] (= (len (.slaves master)) n))))
@@ -48,12 +29,12 @@ dpfw, in two processes. ``make scaling`` has a thousand, and a clock."
           address (.listen master :host "127.0.0.1")
           pipes (lfor  name ["a" "b"]  (.enter-context stack (crowd address tls name))))
     (for [pipe pipes]
-      (holds (heard pipe) "ready"))
+      (holds (.recv pipe) "ready"))
     ; All at once.
     (for [pipe pipes]
       (.send pipe "go"))
     (for [pipe pipes]
-      (setv came (heard pipe))
+      (setv came (.recv pipe))
       (holds #((get came "dials") (get came "hang-ups") (get came "refusals")) #(HALF 0 [])))
     (of-master master MANY)
     (holds (len (sfor  slave (.slaves master)  slave.name)) MANY)
@@ -65,7 +46,7 @@ dpfw, in two processes. ``make scaling`` has a thousand, and a clock."
     (setv again (.enter-context stack (Master)))
     (.listen again (get address 1) :host "127.0.0.1")
     (of-master again MANY)
-    (holds (sum (gfor  pipe pipes  (len (get (heard pipe) "refusals")))) 0)
+    (holds (sum (gfor  pipe pipes  (len (get (.recv pipe) "refusals")))) 0)
     ; Half of them die in one instant, each in the middle of a task.
     (setv promises (lfor
       _ (range MANY)

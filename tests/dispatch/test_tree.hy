@@ -93,6 +93,9 @@
   (with [raised (pytest.raises SlaveLost)]
     (.map mortal dies (range 20) :chunk-size 2))
   (assert (re.match "items 6 to 7: the slave " (str raised.value)) (str raised.value))
+  ; Another is started in its place, and no branch's.
+  (until (fn [] (and (= 3 (len (leaves mortal))) (= 6 (len (.slaves mortal))))))
+  (.tree mortal 2)
   (setv got (.map mortal dies (range 20) :chunk-size 2 :errors "return"))
   (holds (lfor  x got  (if (isinstance x SlaveLost) "lost" x))
     [#* (range 6) "lost" "lost" #* (range 8 20)])
