@@ -30,7 +30,8 @@ belongs to the session with that master, and ends with it. See ``dispatch/tree``
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  PATIENCE 30  ; seconds in which leaves that have dialled a head are to be there
+  PATIENCE 30  ; seconds in which leaves that have dialled a head are to be there, and in which
+               ; a leaf that was drained has to end what it does
   COUNTS {"itself" itself  "one" one  "none" none}
   leaving {})  ; session with a master -> what ends its branch here
 
@@ -63,9 +64,17 @@ belongs to the session with that master, and ends with it. See ``dispatch/tree``
   (defn serve []
     (with [_ server]
       (.serve server connection)))
-  (begin o server.node.close)
-  (.start (threading.Thread :target serve :name "dpfw-leaf" :daemon True))
+  (setv thread (threading.Thread :target serve :name "dpfw-leaf" :daemon True))
+  (begin o (partial leave-head o.raw.session server thread))
+  (.start thread)
   None)
+
+(defn leave-head [session server thread]
+  "If this slave was drained, what it has begun for the head ends first."
+  (when (or session.leaving session.dismissed)
+    (.drain server)
+    (.join thread PATIENCE))
+  (.close server.node))
 
 (defn leave-branch [o]
   (end o.raw.session))

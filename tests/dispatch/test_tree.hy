@@ -129,6 +129,13 @@
   (holds (set (.map mortal PIDS (range 60) :chunk-size 1)) (pids (.slaves mortal)))
   (holds (len (.slaves mortal)) 3))
 
+(defn test-a-drained-leaf-and-a-drained-head-lose-nothing [mortal]
+  (setv results (mapping mortal))
+  (.drain mortal (get (leaves mortal) 0) :wait True)
+  (.drain mortal (head mortal) :wait True)
+  (holds (list results) (list (range 1 200)))
+  (holds (len (.slaves mortal)) 4))
+
 (defn test-without-retries-a-head-that-dies-is-a-lost-slave [mortal]
   (setv results (mapping mortal))
   (.kill mortal (head mortal))
