@@ -28,7 +28,7 @@
   (master.dpfw-close)
   (del (get sys.modules "document")))
 
-(defn [(pytest.mark.parametrize "document" ["collections.md" "data.md" "executor.md" "code.md" "output.md"])] test-hy-blocks-give-what-they-show [space document]
+(defn [(pytest.mark.parametrize "document" ["collections.md" "data.md" "executor.md" "code.md" "output.md" "scaling.md"])] test-hy-blocks-give-what-they-show [space document]
   (setv checked 0)
   (for [[n block] (enumerate (blocks document "hy"))
         [form source wanted] (examples block)]
