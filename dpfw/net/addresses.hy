@@ -116,7 +116,9 @@
       (raise (AddressError
         f"the host {(repr host)} does not resolve: {e.strerror}") :from e))
     (except [e UnicodeError]
-      (raise (AddressError f"{(repr host)} is no host: {e}") :from e))))
+      (raise (AddressError f"{(repr host)} is no host: {e}") :from e))
+    (except [e OSError]  ; Python itself opens files for it
+      (raise (AddressError e.errno f"cannot look up the host {(repr host)}: {e.strerror}{(files-advice e)}") :from e))))
 
 (defn tune [sock]
   "Set what every connection of ours has: no delay, and probes for a dead host."

@@ -61,7 +61,7 @@ after a pause that grows as long as none is of use."
     (.tell-watchers self.network))
 
   (defn failure-by [self error]
-    (setv failure (LaunchError f"{(.called self)} did not come up: {error}")
+    (setv failure (LaunchError f"{(.called self)} did not come up: {error}{(files-advice error)}")
           failure.__cause__ error)
     failure)
 

@@ -6,6 +6,7 @@
   threading
   time
   dpfw.errors [LaunchError]
+  dpfw.net.addresses [files-advice]
   dpfw.net.handshake [dial-handshake]
   dpfw.net.preamble [await-ready new-cookie say-cookie]
   dpfw.processes.launch [START-TIMEOUT Launch]
@@ -47,7 +48,7 @@
     f"the slave on {self.destination}")
 
   (defn failure-by [self error]
-    (setv failure (LaunchError f"no slave on {self.destination}: {error}")
+    (setv failure (LaunchError f"no slave on {self.destination}: {error}{(files-advice error)}")
           failure.__cause__ error)
     failure)
 

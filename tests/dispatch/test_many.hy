@@ -3,9 +3,13 @@ dpfw, in two processes. ``make scaling`` has a thousand, and a clock."
 
 (import
   contextlib [ExitStack]
+  errno
   os
+  socket
   pytest
   dpfw.dispatch.promise [force]
+  dpfw.errors [LaunchError]
+  dpfw.launch [dpfw-launch]
   dpfw.master [Master read-result]
   bench.light [Process]
   tests.helpers [holds until])
@@ -55,3 +59,18 @@ dpfw, in two processes. ``make scaling`` has a thousand, and a clock."
     (of-master again HALF)
     (holds (list (map force promises)) (* [5] MANY))
     (holds (sfor  slave (.slaves again)  (get slave.name 0)) #{"b"})))
+
+
+(defn no-more [#* _  #** options]
+  (raise (OSError errno.EMFILE (os.strerror errno.EMFILE))))
+
+(defn test-who-cannot-open-more-files-is-told-what-to-type [monkeypatch]
+  (with [master (Master)]
+    (monkeypatch.setattr socket "socket" no-more)
+    (with [_ (pytest.raises OSError :match "cannot connect to 127.0.0.1:1: Too many open files; this process may have [0-9]+ at once")]
+      (.connect master "127.0.0.1" 1))
+    (monkeypatch.undo)
+    (monkeypatch.setattr socket "socketpair" no-more)
+    (with [_ (pytest.raises LaunchError :match "a launched slave did not come up: .*Too many open files; this process may have [0-9]+ at once")]
+      (dpfw-launch 1 master))
+    (monkeypatch.undo)))
