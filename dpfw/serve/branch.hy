@@ -61,19 +61,22 @@ belongs to the session with that master, and ends with it. See ``dispatch/tree``
     (except [BaseException]
       (.close server.node)
       (raise)))
+  (setv over (threading.Event))
   (defn serve []
-    (with [_ server]
-      (.serve server connection)))
-  (setv thread (threading.Thread :target serve :name "dpfw-leaf" :daemon True))
-  (begin o (partial leave-head o.raw.session server thread))
-  (.start thread)
+    (try
+      (.serve server connection)
+      (finally
+        (.set over)
+        (.close server.node))))
+  (begin o (partial leave-head o.raw.session server over))
+  (.run server.node.threads serve)
   None)
 
-(defn leave-head [session server thread]
+(defn leave-head [session server over]
   "If this slave was drained, what it has begun for the head ends first."
   (when (or session.leaving session.dismissed)
     (.drain server)
-    (.join thread PATIENCE))
+    (.wait over PATIENCE))
   (.close server.node))
 
 (defn leave-branch [o]

@@ -156,15 +156,12 @@
     (.map master slow (range 4) :chunk-size 1 :timeout 1))
   (until (fn [] (= 4 (.count (.read-text (/ tmp-path "began")) "stopped")))))
 
-(defn test-what-leaves-print-comes-up [master]
+(defn test-what-leaves-print-comes-up [mortal]
   (setv lines [])
-  (setv master.output (fn [slave stream line] (.append lines line)))
-  (try
-    (.for-each master '(fn [x] (print "line" x)) (range 4) :chunk-size 1)
-    (until (fn [] (>= (len lines) 4)))
-    (holds (sorted (lfor  line lines  (get (.split line "] ") -1))) (lfor  n (range 4)  f"line {n}"))
-    (finally
-      (setv master.output True))))
+  (setv mortal.output (fn [slave stream line] (.append lines line)))
+  (.for-each mortal '(fn [x] (print "line" x)) (range 4) :chunk-size 1)
+  (until (fn [] (>= (len lines) 4)))
+  (holds (sorted (lfor  line lines  (get (.split line "] ") -1))) (lfor  n (range 4)  f"line {n}")))
 
 (defn test-labels-stay-together []
   (with [master (Master)]
