@@ -4,7 +4,6 @@
   concurrent.futures [ProcessPoolExecutor]
   contextlib [contextmanager]
   multiprocessing
-  os
   resource
   subprocess
   sys

@@ -15,7 +15,7 @@ Source: joblib's documentation of `register_parallel_backend`."
 
 (try
   (import
-    cloudpickle  ; which an `Executor` needs for what joblib has it call
+    cloudpickle :as _  ; which an `Executor` needs for what joblib has it call
     joblib [register-parallel-backend]
     joblib.parallel [AutoBatchingMixin ParallelBackendBase])
   (except [e ImportError]

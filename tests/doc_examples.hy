@@ -35,9 +35,9 @@ and are left alone.]=]
       (.add seen text)
       (yield #(name text)))
     (when (or (is x module) (inspect.isclass x))
-      ;; Macros first: each is also there as a function with a made-up name.
+      ; Macros first: each is also there as a function with a made-up name.
       (for [[key member] (.items {#** (.get (vars x) "_hy_macros" {})  #** (vars x)})]
-        ;; A property says nothing of its module, but its getter does.
+        ; A property says nothing of its module, but its getter does.
         (setv member (or (getattr member "fget" None) member))
         (when (= (getattr member "__module__" None) module.__name__)
           (yield :from (walk f"{name} {(hy.unmangle key)}" member))))))
@@ -53,7 +53,7 @@ and are left alone.]=]
     (- (len line) (len (.lstrip line))))
   (setv
     lines (.splitlines text)
-    ;; The first line stands behind the quote: it has no indentation to exceed.
+    ; The first line stands behind the quote: it has no indentation to exceed.
     outer -1)
   (while lines
     (setv line (.pop lines 0))
@@ -138,7 +138,7 @@ and are left alone.]=]
 
   (setv checked 0)
   (for [[name text] (docstrings module)]
-    ;; A module of its own, and registered, as hy.eval wants.
+    ; A module of its own, and registered, as hy.eval wants.
     (setv space (ModuleType (str (hy.gensym "examples"))))
     (.update space.__dict__ {#** (vars module)  "__name__" space.__name__  "hy" hy})
     (for [macros ["_hy_macros" "_hy_reader_macros"]]
@@ -155,7 +155,7 @@ and are left alone.]=]
               f"docstring of {name}: {source}\n  wanted:{wanted}\n  got:    {got}")))
           (when wanted
             (+= checked 1))))
-      ;; A ValueError says that there is not one form in a value.
+      ; A ValueError says that there is not one form in a value.
       (except [e [SyntaxError ValueError]]
         (raise
           (AssertionError f"docstring of {name}: an example cannot be read: {e}")

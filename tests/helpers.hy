@@ -3,7 +3,6 @@
 (import
   concurrent.futures [Future]
   contextlib [contextmanager]
-  random
   select
   socket
   struct

@@ -15,7 +15,6 @@ run to the next, such as ports, is the same in all of them here."
   dpfw.net.status
   dpfw.net.addresses [parse-address]
   tests.helpers [until])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   ROOT (. (Path __file__) parent parent)

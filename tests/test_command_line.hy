@@ -11,7 +11,7 @@
   dpfw.master [Master]
   dpfw.task.ports [read]
   tests.processes [
-    WAIT connection-of ended error-of run-task slave-command slave-process slave-server]
+    WAIT connection-of ended run-task slave-command slave-process slave-server]
   tests.terminals [at-a-terminal check-line])
 
 (defn [(pytest.mark.parametrize "runner" [

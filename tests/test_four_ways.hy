@@ -2,9 +2,7 @@
 
 (import
   os
-  signal
   socket
-  subprocess
   threading
   pytest
   dpfw.master [Master]
@@ -12,7 +10,7 @@
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read-result]
   tests.helpers [begin outcome]
-  tests.processes [await-slaves ended error-of launched run-task slave-process slave-server WAIT])
+  tests.processes [await-slaves error-of launched run-task slave-process slave-server WAIT])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))
 

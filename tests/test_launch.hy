@@ -12,7 +12,7 @@
   dpfw.dispatch.dispatcher [Dispatcher]
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task]
-  dpfw.errors [LaunchError MasterClosed SlaveLost WireError]
+  dpfw.errors [LaunchError MasterClosed WireError]
   dpfw.launch [dpfw-launch]
   dpfw.master [Master]
   dpfw.processes.launch [Launch]

@@ -2,9 +2,7 @@
 is there."
 
 (import
-  contextlib [ExitStack]
   inspect
-  os
   re
   subprocess
   sys
@@ -13,7 +11,6 @@ is there."
   tests.doc-examples [check-example examples]
   tests.example-runs [ROOT example-names promised-lines run-example]
   tests.processes [slave-server]
-  dpfw
   dpfw [master slave])
 
 (setv

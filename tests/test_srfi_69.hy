@@ -469,8 +469,8 @@ wrong."
       (= what "merge") (do
         (setv alist (.draw data (st.lists (st.tuples keys (st.integers)))))
         (hash-table-merge! table (alist->hash-table alist equal hash-function))
-        ;; The first of a key counts, so it is set last; but all take their
-        ;; places in the order in which they come.
+        ; The first of a key counts, so it is set last; but all take their
+        ; places in the order in which they come.
         (for [pairs [alist (reversed alist)]  [k v] pairs]
           (model-set model equal k v)))
       (= what "copy")

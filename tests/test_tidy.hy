@@ -19,7 +19,6 @@ no frames of dpfw's but at most one."
   tests.helpers [holds]
   tests.processes [WAIT error-of slave-server])
 (require dpfw.master [pfor plet])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv DIVIDE '(fn [i o] (/ 1 0)))
 

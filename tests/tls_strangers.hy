@@ -15,7 +15,6 @@ two machines, made of network namespaces."
   struct
   subprocess
   tempfile
-  threading
   cryptography.hazmat.primitives [hashes]
   cryptography.hazmat.primitives.asymmetric [ec x25519]
   cryptography.hazmat.primitives.ciphers.aead [AESGCM]

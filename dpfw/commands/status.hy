@@ -7,7 +7,6 @@
   time
   dpfw.commands.table [as-renderable as-text with-rates]
   dpfw.net.watcher [Watcher])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn tell-status [address seconds as-json]
@@ -50,7 +49,7 @@
 
 (defn rich? []
   (try
-    (import rich)
+    (import rich :as _)
     True
     (except [ImportError]
       False)))

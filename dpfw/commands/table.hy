@@ -2,7 +2,6 @@
 
 (import
   dpfw.net.about [VERSIONS telling])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   COLUMNS {

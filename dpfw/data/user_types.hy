@@ -2,12 +2,11 @@
 of, and what to do with a value that is no data."
 
 (import
-  collections.abc [Iterable Iterator Mapping MappingView Sequence Set]
+  collections.abc [Iterator Mapping MappingView Sequence Set]
   enum [Enum]
   inspect
   os
   types [FunctionType BuiltinFunctionType MethodType ModuleType])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   CODE #(FunctionType BuiltinFunctionType MethodType ModuleType type)

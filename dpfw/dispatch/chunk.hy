@@ -4,7 +4,6 @@ what its slave made of them, and which items an error is about."
 (import
   re
   dpfw.data.codec [decode]
-  dpfw.data.sexp [write-datum]
   dpfw.dispatch.play [described]
   dpfw.errors [RemoteError SlaveLost UnwritableError WireError]
   dpfw.task.chunks [first-unwritable unwritable]

@@ -4,7 +4,6 @@
   ast
   importlib.util [resolve-name]
   hy.models [Expression Keyword List Sequence Symbol])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn imports-of-form [form [package ""]]

@@ -4,7 +4,6 @@ the program by their source, those of other modules by `require`."
 (import
   sys
   types [ModuleType]
-  hy.models [Expression String]
   dpfw.dispatch.sources [NoSource globals-of source-name source-of]
   dpfw.errors [UnwritableError])
 (eval-when-compile (require hyrule.control [unless]))

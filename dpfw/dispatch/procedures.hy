@@ -4,7 +4,6 @@
   hy.pyops
   hy.models [Expression Object String Symbol]
   dpfw.task.remote [OwnLine function? function-form])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv OPERATORS (frozenset (map hy.unmangle hy.pyops.__all__)))
 

@@ -1,6 +1,5 @@
 "The master's end of a session: one connection with one slave process."
 
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defclass Session []

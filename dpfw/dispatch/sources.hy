@@ -14,7 +14,7 @@ spaces, so that tracebacks there say where it stands here."
   threading
   types [CodeType]
   weakref [WeakKeyDictionary]
-  hy.models [Expression List Sequence Symbol]
+  hy.models [Expression Sequence Symbol]
   dpfw.errors [DpfwError]
   dpfw.task.remote [plain])
 (eval-when-compile (require hyrule.control [unless]))

@@ -3,7 +3,6 @@
 (import
   sys
   dpfw.errors [LaunchError NoSlaves])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn multiprocessing-process []

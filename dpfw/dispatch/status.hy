@@ -2,7 +2,6 @@
 
 (import
   dpfw.net.status [node-status resident-memory session-status since])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn master-status [network]

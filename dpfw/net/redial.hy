@@ -6,7 +6,6 @@
   time
   dpfw.errors [AddressError CookieError Refused]
   dpfw.net.addresses [pauses])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   log (logging.getLogger __name__)

@@ -3,7 +3,6 @@
 (import
   sys
   threading)
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn attended []

@@ -7,7 +7,6 @@ Waking a parked thread takes a third of the time that starting one takes."
   queue
   threading
   time)
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   log (logging.getLogger __name__)

@@ -25,7 +25,6 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
   hashlib
   ipaddress
   os
-  socket
   threading
   time
   dpfw.errors [HandshakeError WireError]

@@ -9,7 +9,6 @@ for the whole machine."
   re
   signal
   dpfw.net.child [signal-name])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   GROUPS "/sys/fs/cgroup"

@@ -14,7 +14,6 @@ It serves the session on the socket that it is given, and ends with it."
   dpfw.processes.launch [START-TIMEOUT Launch]
   dpfw.processes.linked [Linked]
   dpfw.processes.place [Place])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn local-launch [master settings]

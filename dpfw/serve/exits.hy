@@ -6,7 +6,6 @@ remote forked."
   signal
   sys
   traceback)
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn die []

@@ -5,7 +5,6 @@
   socket
   dpfw.net.handshake [dial-handshake]
   dpfw.serve.pipes [ready-made])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn inherited [text]

@@ -4,7 +4,6 @@ has left, or is back."
 (import
   dpfw.net.terminal [attended tell]
   dpfw.serve.bounded [Bounded])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv REMEMBERED 1000)  ; masters that are called back when they are
 

@@ -3,7 +3,6 @@
 (import
   dpfw.net.status [node-status session-status since]
   dpfw.serve.table [dpfw-slave-ht])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn slave-status [server]

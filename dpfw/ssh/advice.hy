@@ -5,7 +5,6 @@ in words for people."
   re
   dpfw.ssh.command [quoted-path typed]
   dpfw.ssh.installation [dpfw-advice python-advice])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   SSH-FAILED 255  ; what ssh itself ends with; else it is the other command's status

@@ -5,12 +5,10 @@ where it came to this machine."
   importlib.metadata [PackageNotFoundError distribution]
   dpfw
   json
-  os
   pathlib [Path]
   shlex
   sys
   urllib.parse [unquote :as percent-decoded  urlsplit])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   DEFAULT-PYTHON "python3"

@@ -15,7 +15,6 @@
   dpfw.ssh.command [ssh-words typed]
   dpfw.ssh.process [Ssh terminal?]
   dpfw.task.failure [escaped])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   log (logging.getLogger __name__)

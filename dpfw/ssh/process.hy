@@ -5,7 +5,6 @@
   os
   subprocess
   dpfw.processes.linked [Linked])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   ; A Ctrl-C at the terminal is the master's. Signals that are ignored stay so.

@@ -5,7 +5,6 @@ on the master."
   re
   sys
   hy.errors [HyRequireError])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   REMOTES "dpfw.remotes"  ; the module in which remotes are evaluated

@@ -24,7 +24,7 @@ range of a billion is short as text, and somebody would make a list of it."
   functools [lru-cache]
   itertools [chain]
   traceback
-  dpfw.errors [Interrupted RemoteError RemoteTraceback SlaveLost UnwritableError]
+  dpfw.errors [RemoteError RemoteTraceback SlaveLost UnwritableError]
   dpfw.data.sexp [write-datum read-datum]
   dpfw.task.advice [advice-for]
   dpfw.task.told [told-traceback])

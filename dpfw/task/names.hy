@@ -8,7 +8,6 @@ slave's own; no code is sent. A quoted name is one as well."
   importlib [import-module]
   operator [attrgetter]
   sys)
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn names-of [f]

@@ -381,10 +381,11 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
     (setv x (read-datum (.join " " parts)))
     (except [DatumSyntaxError])
     (else
-      (setv rest (write-datum x)))))
+      (write-datum x))))
 
 
-(defn [(given (st.one-of plain (st.tuples dtypes shapes (st.sampled-from "CF")) (st.tuples plain plain plain) (st.lists plain :min-size 3 :max-size 3)) (st.binary :max-size 64))
+(defn [(given (st.one-of plain (st.tuples dtypes shapes (st.sampled-from "CF")) (st.tuples plain plain plain)
+  (st.lists plain :min-size 3 :max-size 3)) (st.binary :max-size 64))
        (examples 500)]
     test-any-parts-are-an-array-or-an-error [shape buffer]
   (try

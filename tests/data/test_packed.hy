@@ -391,7 +391,8 @@ denote a value or fail, in memory that they are in proportion to."
   (st.sampled-from [#* SAMPLES "x" 5])
   (st.sampled-from [0 1 2 3 100 (** 10 30) -1 True None])
   (st.sampled-from [0 1 2 4 8 12 (** 10 30) -1 None "4"])
-  (st.lists :max-size 1 (st.sampled-from [0 1 2 3 (** 10 12) -1 "Decimal" "deque" "range" "array" "ndarray" [["a"]] [[]] [[1 True]] [None] (range 0 (** 10 12)) [(range 0 (** 10 12))]]))))
+  (st.lists :max-size 1 (st.sampled-from [0 1 2 3 (** 10 12) -1 "Decimal" "deque" "range" "array" "ndarray" [["a"]]
+    [[]] [[1 True]] [None] (range 0 (** 10 12)) [(range 0 (** 10 12))]]))))
 
 
 (defn [(given (st.lists entries :max-size 6) (st.binary :max-size 40)) (examples 500)] test-any-plan [plan data]
@@ -504,7 +505,9 @@ denote a value or fail, in memory that they are in proportion to."
 
 (defn test-crowds-among-many []
   (setv xs (lfor  i (range 200)  (set (range i (+ i 3)))))
-  (for [crowd [(set (get CROWDS "int")) (set (get CROWDS "tuple")) #{#(1 (nested-sets 20 1 0)) #(1 (nested-sets 20 1 1)) #(1 (nested-sets 20 1 2)) #(1 (nested-sets 20 1 3)) #(1 (nested-sets 20 1 4)) #(1 (nested-sets 20 1 5))}]]
+  (for [crowd [(set (get CROWDS "int")) (set (get CROWDS "tuple"))
+               #{#(1 (nested-sets 20 1 0)) #(1 (nested-sets 20 1 1)) #(1 (nested-sets 20 1 2))
+             #(1 (nested-sets 20 1 3)) #(1 (nested-sets 20 1 4)) #(1 (nested-sets 20 1 5))}]]
     (for [y [[#* xs crowd] (lfor  x [#* xs crowd]  (dict.fromkeys x 1))]]
       (with [(pytest.raises UnwritableError :match "hash")]
         (pack y)))))

@@ -13,11 +13,9 @@ it takes NaN for the same as NaN."
   fractions [Fraction]
   itertools [product]
   pathlib [PosixPath PurePath PurePosixPath PureWindowsPath]
-  re
   struct
   uuid [SafeUUID UUID]
   zoneinfo [ZoneInfo]
-  hy
   hy.models [
     Bytes Complex Dict Expression FComponent Float FString Integer Keyword
     List Sequence Set String Symbol Tuple]

@@ -1,7 +1,6 @@
 "A master that listens and waits says where, and who joins, to who sits at a terminal."
 
 (import
-  re
   signal
   sys
   tests.processes [WAIT slave-process]

@@ -5,8 +5,6 @@ the slave serves the next task as soon as the remote has stopped."
   concurrent [futures]
   concurrent.futures [CancelledError]
   contextlib [contextmanager]
-  os
-  signal
   threading
   time
   pytest
@@ -14,7 +12,6 @@ the slave serves the next task as soon as the remote has stopped."
   dpfw.errors [RemoteError SlaveLost TaskTimeout]
   dpfw.task.ports [read read-result write]
   tests.processes [await-so error-of launched run-task slave-server WAIT])
-(require hyrule.control [unless])
 
 (setv
   PROMPT 5  ; seconds that the end of a promise may take. It takes none, but

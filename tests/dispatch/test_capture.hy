@@ -12,7 +12,7 @@ under the names that the user gave them; and code of the program, by its source.
   dpfw.dispatch.capture [with-variables]
   dpfw.errors [RemoteError UnwritableError]
   dpfw.launch [dpfw-launch]
-  dpfw.master [dpfw-broadcast dpfw-close read-result]
+  dpfw.master [dpfw-broadcast dpfw-close]
   tests.helpers [holds message]
   tests.processes [error-of])
 (require

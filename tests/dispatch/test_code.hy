@@ -141,8 +141,8 @@ it was defined last, or as it was before a definition that failed."
   (setv gate (str (/ tmp-path "gate")))
   (os.mkfifo gate)
   (with [[master [slave]] (launched 1)]
-    (setv held (.make-task master `(fn [i o] (with [f (open ~gate)] (.read f))) read-result)
-          next (.make-task master '(fn [i o] (fresh)) read-result))
+    (.make-task master `(fn [i o] (with [f (open ~gate)] (.read f))) read-result)
+    (setv next (.make-task master '(fn [i o] (fresh)) read-result))
     (.define master "(defn fresh [] \"fresh\")")
     (with [_ (.at-level caplog logging.WARNING)]
       (.define master "(import no-such-module)")

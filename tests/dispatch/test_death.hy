@@ -15,9 +15,9 @@
   dpfw.master [Master]
   dpfw.errors [SlaveLost TaskTimeout]
   dpfw.net.addresses [format-address]
-  dpfw.task.ports [read read-object read-result write]
+  dpfw.task.ports [read read-result write]
   tests.helpers [until]
-  tests.processes [await-slaves await-so error-of launched pausing run-task slave-process slave-server WAIT])
+  tests.processes [await-slaves error-of launched pausing run-task slave-process slave-server WAIT])
 (require hyrule.control [unless])
 
 (setv

@@ -9,7 +9,7 @@
   dpfw.dispatch.debug [debug in-lines]
   dpfw.master [Master]
   tests.helpers [holds message until]
-  tests.processes [WAIT run-task slave-server])
+  tests.processes [run-task slave-server])
 
 (defn [(pytest.fixture :scope "module")] slave []
   (with [[_ host port] (slave-server)]

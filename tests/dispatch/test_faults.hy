@@ -7,16 +7,15 @@ The proxy that does the harm is in fault_proxy.hy."
 (import
   collections [namedtuple]
   concurrent.futures [CancelledError]
-  contextlib [contextmanager ExitStack]
+  contextlib [contextmanager]
   socket
-  threading
   time
   pytest
   dpfw.master [Master]
-  dpfw.errors [RemoteError SlaveLost TaskTimeout]
+  dpfw.errors [SlaveLost TaskTimeout]
   dpfw.net.addresses [format-address]
-  dpfw.task.ports [read read-result write]
-  tests.fault-proxy [DIRECTIONS FAULTS FaultProxy POINTS]
+  dpfw.task.ports [read write]
+  tests.fault-proxy [DIRECTIONS FaultProxy POINTS]
   tests.processes [await-so connection-of idle-slaves run-task slave-process slave-server WAIT])
 (require hyrule.control [unless])
 
@@ -72,7 +71,7 @@ The proxy that does the harm is in fault_proxy.hy."
       (fn []
         (assert (= (run-task master '(fn [i o] "other") :slave other) "other"))
         (unless (in network.slave (idle-slaves master))
-          (assert (= (run-task master '(fn [i o] "any") "any"))))))))) 
+          (assert (= (run-task master '(fn [i o] "any") "any")))))))))
 
 (defn [contextmanager] one-of-several-masters [request]
   (setv [_ #* address] (.getfixturevalue request "server"))

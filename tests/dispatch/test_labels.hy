@@ -1,7 +1,6 @@
 "Tasks ask for slaves with a label, to be before others, and for a name."
 
 (import
-  logging
   threading
   traceback
   pytest

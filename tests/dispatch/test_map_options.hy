@@ -7,10 +7,9 @@ results, results one by one in order."
   os
   pytest
   dpfw.dispatch [flow]
-  dpfw.dispatch.flow [AHEAD AHEAD-IN-ORDER]
+  dpfw.dispatch.flow [AHEAD-IN-ORDER]
   dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError WireError]
-  tests.dispatch.test-mapping [AT-GATES CALLS CONCATENATE SLAVES counted exactly failing gate master opened
-    release shared]
+  tests.dispatch.test-mapping [AT-GATES CALLS SLAVES counted exactly failing gate master opened]
   tests.helpers [begin holds message outcome until]
   tests.processes [error-of idle-slaves launched])
 

@@ -10,7 +10,6 @@ and how much of the items they have in hand."
   re
   sys
   threading
-  time
   pytest
   hypothesis [given strategies :as st]
   dpfw.dispatch [flow]
@@ -614,7 +613,6 @@ and how much of the items they have in hand."
 (defn test-heavy-items-travel-in-short-chunks [master monkeypatch]
   (monkeypatch.setattr flow "HEAVY" 10,000)
   (setv weights (lfor  n (range 300)  (if (< n 200) 1 3000))
-        taken []
         results (.map-unordered master
           '(fn [x] [(len x) (get x 0)]) (gfor  [n w] (enumerate weights)  (* (chr (+ 40 n)) w)))
         sizes []

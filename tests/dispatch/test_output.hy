@@ -16,11 +16,10 @@ the user wants it."
   dpfw.errors [WireError]
   dpfw.master [Master]
   dpfw.net [threads]
-  dpfw.task.output [LONGEST record-payload text-payload]
+  dpfw.task.output [text-payload]
   dpfw.task.ports [read read-result write]
-  tests.helpers [begin holds message outcome until]
+  tests.helpers [holds message]
   tests.processes [await-so error-of idle-slaves launched run-task WAIT])
-(require hyrule.control [unless])
 
 (defn [(pytest.fixture :scope "module")] two []
   ; No thread of its pool stays for longer than a test.
@@ -363,11 +362,10 @@ the user wants it."
   (assert notices "nothing was left out"))
 
 (defn test-what-is-not-shown-yet-is-when-the-master-leaves [patiently]
-  (setv file (io.StringIO))
   (with [[out _] (screens)]
     (with [[master [one other]] (launched 2)]
-      (setv busy (.make-task master '(fn [i o] (read i)) (fn [i o] (read i)) other)
-            done (threading.Event)
+      (.make-task master '(fn [i o] (read i)) (fn [i o] (read i)) other)
+      (setv done (threading.Event)
             promise (.make-task master '(fn [i o] (print "at last")) read-result one))
       (.add-done-callback promise (fn [p] (.set done)))
       (assert (.wait done WAIT)))

@@ -267,7 +267,7 @@ notes what it is asked."
   (holds [(.cancelled promise) network.cancelled] [True [task]]))
 
 (defn test-a-shielded-wait-in-asyncio-does-not [running]
-  (setv promise running  network running.network  task running.task)
+  (setv promise running  network running.network)
   (defn :async main []
     (setv inner (asyncio.ensure-future (asyncio.wrap-future promise)))
     (try

@@ -4,14 +4,12 @@ what was not its own. They use what users call, and no more."
 (import
   asyncio
   concurrent.futures [CancelledError]
-  logging
   os
   signal
   socket
   subprocess
   sys
   threading
-  weakref
   pytest
   dpfw.errors [MasterClosed RemoteError SlaveLost TaskTimeout]
   dpfw.launch [dpfw-launch]

@@ -2,7 +2,6 @@
 
 (import
   pytest
-  dpfw.dispatch.dispatcher [Dispatcher]
   dpfw.dispatch.states [advance Fault OPEN SESSION TASK]
   dpfw.dispatch.session [Session]
   dpfw.dispatch.task [Task]

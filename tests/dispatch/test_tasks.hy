@@ -11,7 +11,7 @@
   dpfw.task.ports [read write read-object write-object read-result]
   dpfw.dispatch.promise [force Promise]
   tests.helpers [begin outcome until]
-  tests.processes [error-of idle-slaves launched run-task slave-server WAIT])
+  tests.processes [error-of launched run-task slave-server WAIT])
 (eval-when-compile (require hyrule.control [unless]))
 
 (defn [(pytest.fixture :scope "module")] servers []

@@ -4,7 +4,6 @@
   contextlib [contextmanager]
   os
   threading
-  pytest
   dpfw.net.node [Node]
   dpfw.processes.last-words [KEPT LAST LONGEST TOLD LastWords]
   tests.helpers [WAIT holds until])

@@ -7,7 +7,6 @@
   pytest
   dpfw.launch [dpfw-launch]
   dpfw.master [Master]
-  dpfw.processes [settings]
   dpfw.processes.settings [KIN Settings]
   dpfw.serve.memory-limit [bytes-of]
   dpfw.task.ports [read-result]

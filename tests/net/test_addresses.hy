@@ -6,9 +6,7 @@ what to do."
   errno
   itertools [islice]
   os
-  random
   socket
-  time
   pytest
   dpfw.errors [AddressError]
   dpfw.net.addresses

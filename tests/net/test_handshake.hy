@@ -1,7 +1,6 @@
 "The handshake: who is let in, who is not, and what they are told."
 
 (import
-  contextlib [contextmanager]
   hmac
   os
   re
@@ -13,8 +12,7 @@
   dpfw.errors [HandshakeError Refused]
   dpfw.net.about [about-line]
   dpfw.net.handshake [dial-handshake listen-handshake new-session MAX-LINE]
-  tests.helpers [all-from begin exactly facing holds line-from linked message outcome pair reset stranger
-           WAIT])
+  tests.helpers [all-from begin facing holds line-from linked message outcome pair reset stranger])
 
 (setv
   COOKIE b"the cookie of these tests"

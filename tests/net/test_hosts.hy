@@ -6,7 +6,7 @@
   dpfw.net [addresses node redial]
   dpfw.master [Master]
   dpfw.errors [MasterClosed SlaveLost]
-  dpfw.task.ports [read read-object write-object]
+  dpfw.task.ports [read write-object]
   tests.helpers [holds]
   tests.processes [WAIT error-of run-task slave-server]
   tests.net.test-tls [slave-server-on]

@@ -12,7 +12,7 @@
   pytest
   dpfw.errors [DpfwError Interrupted]
   dpfw.net.interrupt [Guard handling SIGNAL]
-  tests.helpers [begin holds outcome until WAIT])
+  tests.helpers [begin holds outcome WAIT])
 
 (setv ROOT (. (Path __file__) parent parent parent))
 

@@ -2,9 +2,7 @@
 does; and an interrupt cuts no step in two."
 
 (import
-  os
   signal
-  socket
   sys
   threading
   time

@@ -2,7 +2,6 @@
 own end."
 
 (import
-  contextlib [closing]
   logging
   queue
   select

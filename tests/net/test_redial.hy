@@ -1,7 +1,6 @@
 "An address is dialled until somebody answers there, and not in a hurry."
 
 (import
-  itertools [count]
   logging
   math
   socket
@@ -103,7 +102,6 @@
 
 (defn test-closing-ends-a-pause []
   (setv closed (threading.Event)
-        numbers (count)
         dialled (threading.Event)
         r (Redialler (fn [] (.set dialled) (raise NOBODY)) closed))
   (setv r.pauses (iter [1000]))

@@ -3,7 +3,6 @@
 (import
   contextlib [contextmanager closing ExitStack]
   hashlib
-  ipaddress
   os
   pathlib [Path]
   random
@@ -15,7 +14,6 @@
   struct
   subprocess
   sys
-  tempfile
   unittest.mock [patch]
   warnings
   pytest
@@ -25,12 +23,11 @@
   dpfw.errors [HandshakeError Refused WireError]
   dpfw.net.handshake [dial-handshake listen-handshake new-session]
   dpfw.net.addresses [format-address parse-address]
-  dpfw.task.ports [read-result]
-  dpfw.net.tls [CHUNK MAX-RECORD TlsSocket load-certificate make-certificate]
+  dpfw.net.tls [CHUNK MAX-RECORD load-certificate make-certificate]
   dpfw.net.frames [framed]
   dpfw.net.wire [Connection ConnectionEnded]
-  tests.helpers [all-from begin exactly holds line-from linked message outcome stranger stuff tcp-pair until]
-  tests.processes [await-slaves error-of run-task slave-process slave-server]
+  tests.helpers [all-from begin holds line-from linked message outcome stranger until]
+  tests.processes [await-slaves run-task slave-server]
   tests.tls-strangers [Forger Impostor MiddleMan Tap WAIT client-context machines server-context with-ipv6])
 (require hyrule.control [unless])
 

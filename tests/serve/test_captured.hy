@@ -5,13 +5,11 @@
   io
   os
   re
-  signal
   socket
   subprocess
   sys
   threading
   unittest.mock [patch]
-  pytest
   dpfw.errors [SlaveLost]
   dpfw.master [Master]
   dpfw.net [threads]

@@ -3,7 +3,6 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
 
 (import
   linecache
-  sys
   traceback
   pytest
   dpfw.serve.bounded

@@ -3,15 +3,13 @@
 (import
   collections [deque]
   contextlib [nullcontext]
-  threading
-  types [SimpleNamespace]
   unittest.mock [patch]
   pytest
   dpfw.serve [printer]
   dpfw.serve.printer [EVERY MOST-BYTES MOST-FRAMES PATIENCE Printer ROOM]
   dpfw.net.frames [HEADER]
   dpfw.task.output [LONGEST read-output]
-  tests.helpers [WAIT begin holds outcome until])
+  tests.helpers [begin holds outcome])
 
 (eval-when-compile (require hyrule.control [unless]))
 

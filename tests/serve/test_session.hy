@@ -13,7 +13,6 @@
   tests.helpers [WAIT begin holds outcome reset until]
   tests.serve.sessions [Looker answer dialled ends fails hangs-up reacting serving task]
   tests.processes [slave-server])
-(require hyrule.control [unless])
 
 (setv CLOSED "I/O operation on the closed port of a task")
 
@@ -492,8 +491,7 @@
     (ends master 200 "None")))
 
 (defn test-a-frame-that-is-being-sent-goes-before-the-answer []
-  (setv begun (threading.Event)
-        answered (threading.Event))
+  (setv answered (threading.Event))
   (with [[master session errors over] (with-threads "begun")]
     (setv send session.connection.send)
     (defn slow-send [kind #* rest]

@@ -183,7 +183,6 @@ Those with a number are of the first version of dpfw, as they would be in this o
 
 (defdefect "a task that was lost is the last in line"
   (defn put-back [self task todo]
-    (setv before (list self.line))
     (.put-back (super) task todo)
     (when (in task self.line)
       (.discard self.line task)

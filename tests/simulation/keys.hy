@@ -9,7 +9,6 @@ order in which a close hangs up: who of those that are here came first.)"
 (import
   dpfw.dispatch.states [OPEN]
   tests.simulation.agents [Dialler Job Link Player Process Thread User])
-(eval-when-compile (require hyrule.control [unless]))
 
 
 (defn key-of [w]

@@ -3,8 +3,6 @@ order; and the simulation is worth something: it comes everywhere, and finds wha
 defect one puts in. ``make simulate`` runs far more."
 
 (import
-  collections [Counter]
-  json
   os
   random [Random]
   shlex
@@ -20,9 +18,8 @@ defect one puts in. ``make simulate`` runs far more."
   tests.simulation.explore [Circle exhaust Failure orders replay walk]
   tests.simulation.moves [ACTIONS DEEDS MOVES]
   tests.simulation.networks [SMALL large]
-  tests.simulation.story [how-to-replay shrunk story where]
+  tests.simulation.story [how-to-replay shrunk story]
   tests.simulation.world [World])
-(require hyrule.control [unless])
 
 (setv
   SCHEDULES 3000

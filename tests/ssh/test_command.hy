@@ -9,7 +9,7 @@
   dpfw.launch [dpfw-launch-ssh]
   dpfw.ssh [installation]
   dpfw.ssh.advice [advice wants-to-ask?]
-  dpfw.ssh.command [Destination slave-command ssh-words typed]
+  dpfw.ssh.command [Destination slave-command ssh-words]
   tests.helpers [holds message])
 
 ;; Destinations

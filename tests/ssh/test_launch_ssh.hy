@@ -21,7 +21,7 @@
   dpfw.master [Master]
   tests.helpers [begin holds outcome until]
   tests.processes [WAIT await-so error-of run-task]
-  tests.ssh.fakes [PYTHON THROUGH-PIPES THROUGH-SOCKET fake-ssh launch launched-by program])
+  tests.ssh.fakes [PYTHON THROUGH-PIPES THROUGH-SOCKET launch launched-by program])
 
 (setv
   PID '(fn [i o] (import os) (os.getpid))
@@ -54,8 +54,7 @@
 
 (defn [(pytest.fixture :scope "module" :params [THROUGH-PIPES THROUGH-SOCKET] :ids ["pipes" "socket"])] up [request tmp-path-factory]
   "A master with two slaves."
-  (setv folder (.mktemp tmp-path-factory "up")
-        was (os.environ.get "DPFW_COOKIE"))
+  (setv folder (.mktemp tmp-path-factory "up"))
   (with [got (launched-by folder f"
       (env; for word; do echo \"arg $word\"; done) >{folder}/seen.$$
       {request.param}" :hosts ["one" "me@two:22"])]

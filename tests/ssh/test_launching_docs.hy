@@ -6,7 +6,6 @@
   re
   sys
   types [ModuleType]
-  pytest
   dpfw.master [dpfw-close]
   tests.doc-examples [check-example examples]
   tests.ssh.fakes [LAST-WORD PYTHON THROUGH-PIPES program])

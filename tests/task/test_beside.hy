@@ -20,7 +20,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   dpfw.serve.evaluator [Evaluator]
   dpfw.data.forms [write-remote]
   dpfw.serve.holes [find-holes]
-  dpfw.task.ports [read read-result write]
+  dpfw.task.ports [read read-result]
   dpfw.task.remote [Datum as-remote holds-code? values-of values-payload]
   dpfw.data.packed [pack unpack]
   dpfw.data.sexp [read-datum register-type]

@@ -14,7 +14,6 @@ an error it can raise, print and keep, whoever wrote it."
   dpfw.task.failure [
     DEEPEST-GROUP LONGEST MOST-EXCEPTIONS describe remote-error]
   tests.data.memory [peak-of])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   LIMIT (* 16 1024 1024)  ; bytes of a payload

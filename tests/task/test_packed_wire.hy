@@ -568,8 +568,8 @@ is made of those that are wrong. Whatever travels, and however, is what it was."
     (with [[one #* one-address] (slave-server #* QUIET :DPFW_TEXT first)
            [_ #* two-address] (slave-server #* QUIET :DPFW_TEXT second)
            master (Master)]
-      (setv slave (.connect master #* one-address)
-            promise (.make-task master remote read-result :retries 1))
+      (.connect master #* one-address)
+      (setv promise (.make-task master remote read-result :retries 1))
       (.connect master #* two-address)
       (same (.result promise WAIT) [x (get LARGE "records")])
       (.wait one WAIT)

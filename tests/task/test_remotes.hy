@@ -4,9 +4,9 @@
   re
   pytest
   dpfw.master [Master]
-  dpfw.errors [NotProcedureError RemoteError SlaveLost UnwritableError]
-  dpfw.task.ports [read read-result write]
-  tests.processes [WAIT error-of run-task slave-server])
+  dpfw.errors [RemoteError SlaveLost]
+  dpfw.task.ports [read]
+  tests.processes [error-of run-task slave-server])
 
 (defn [(pytest.fixture :scope "module")] server []
   (with [server (slave-server  :DPFW-FRAME-LIMIT "2000000")]
@@ -58,9 +58,6 @@
   (assert (= [error.lineno error.offset] [2 3]) [error.lineno error.offset]))
 
 (defn test-a-remote-that-is-not-utf-8-is-named [master]
-  (setv [slave] (.slaves master))
-  (defn local [i o]
-    (read i))
   (setv task-error (error-of run-task master "(fn [i o] \"\udc80\")"))
   (assert (isinstance task-error UnicodeEncodeError) (repr task-error)))
 

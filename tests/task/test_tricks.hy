@@ -11,11 +11,10 @@ More of them are in test_remotes.hy and test_tasks.hy."
   threading
   pytest
   dpfw.master [Master]
-  dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError]
+  dpfw.errors [RemoteError TaskTimeout]
   dpfw.task.ports [read read-object read-result write]
   dpfw.dispatch.promise [force]
   tests.processes [WAIT await-so error-of launched run-task slave-server])
-(require hyrule.control [unless])
 
 (defn [(pytest.fixture :scope "module")] server []
   (with [server (slave-server "--log-level" "error")]
