@@ -27,7 +27,7 @@ installed_tests := $(VENV)/.installed-tests
 installed_engines := $(VENV)/.installed-engines
 installed_bench := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-all test-engines simulate interrupts soak bench scaling clean
+.PHONY: help demo test test-all test-engines simulate interrupts soak bench scaling release-check clean
 .NOTPARALLEL:
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
 	@echo 'make scaling   measure a master with a thousand slaves, and write that into docs/'
+	@echo 'make release-check  say whether this tree can be released, and build it into dist/'
 	@echo 'make clean     remove all that these made'
 
 demo: $(installed)
@@ -87,6 +88,12 @@ bench: $(installed_bench)
 
 scaling: $(installed_bench)
 	$(VENV)/bin/hy -m bench.scaling
+
+# Not the editable install: the tests from the sdist run with the tree that they come in,
+# since Python looks there first.
+release-check: $(installed_tests)
+	$(VENV)/bin/python -m pip install --quiet 'twine>=6'
+	$(VENV)/bin/python -m tests.release_check $(ARGS)
 
 clean:
 	rm -rf .venv .venv-* dist build .pytest_cache .hypothesis

@@ -48,11 +48,18 @@
       :epilog (+ "The other end listens there, and holds the same cookie: $DPFW_COOKIE, else the "
         "file $DPFW_COOKIE_FILE, else ~/.config/dpfw/cookie. Slaves are started with dpfw-slave."))
     commands (.add-subparsers parser :dest "command" :required True :metavar "COMMAND"))
-  (.add-argument parser "--version" :action "version" :version f"dpfw {dpfw.__version__}")
+  (.add-argument parser "--version" :action "version" :version (versions))
   (add-status commands)
   (add-eval commands)
   (add-repl commands)
   parser)
+
+(defn versions []
+  "What a report of a defect is to name."
+  (import platform)
+  (.join ", " [
+    f"dpfw {dpfw.__version__}"  f"Hy {hy.__version__}"  f"{(platform.python-implementation)} {(platform.python-version)}"
+    f"{(platform.system)} {(platform.machine)}"]))
 
 (defn add-command [commands name run help description]
   (setv command (.add-parser commands name :help help :description description))

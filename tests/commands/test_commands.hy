@@ -10,6 +10,7 @@
   subprocess
   sys
   pytest
+  dpfw
   dpfw.commands.main [main]
   dpfw.commands.status [tell-status]
   dpfw.commands.table [as-text with-rates]
@@ -213,3 +214,9 @@
       (holds (.wait it WAIT) status)
       (holds (.read it.stderr) ""))
     (is-free slave)))
+
+(defn test-version-names-what-a-report-needs []
+  (setv said (. (subprocess.run [sys.executable "-m" "dpfw" "--version"] :capture-output True :text True :timeout 60) stdout))
+  (assert (.startswith said f"dpfw {dpfw.__version__}, Hy {hy.__version__}, ") said)
+  (assert (in (get (.split sys.version) 0) said) said)
+  (assert (= (.count said "\n") 1) said))
