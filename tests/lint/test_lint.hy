@@ -21,13 +21,16 @@
 
 (defn sources []
   "The files that this project has, wherever it is unpacked."
-  (with [_ (no-collection)]
-    (lfor
-      folder FOLDERS
-      path (sorted (.rglob (/ ROOT folder) "*.hy"))
-      (File (.as-posix (.relative-to path ROOT)) (.read-text path :encoding "utf-8")))))
+  (lfor
+    folder FOLDERS
+    path (sorted (.rglob (/ ROOT folder) "*.hy"))
+    (File (.as-posix (.relative-to path ROOT)) (.read-text path :encoding "utf-8"))))
 
-(defn test-tree-is-clean []
+(defn [pytest.fixture] uncollected []
+  (with [_ (no-collection)]
+    (yield)))
+
+(defn test-tree-is-clean [uncollected]
   (setv
     files (sources)
     texts (lfor
