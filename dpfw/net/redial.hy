@@ -6,6 +6,7 @@
   time
   dpfw.errors [AddressError CookieError Refused]
   dpfw.net.addresses [pauses])
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv
   log (logging.getLogger __name__)

@@ -17,7 +17,11 @@
     "examples/over_collections.hy" ["collatz"]
     "tests/dispatch/test_capture.hy" ["no-such" "only-there" "A" "k"]
     "tests/dispatch/test_code.hy" ["without-source" "by-macro" "LIMIT" "reading"]
-    "tests/lint/reader.hy" ["reader-for"]})
+    "tests/lint/reader.hy" ["reader-for"]
+    ; Fixtures, which pytest looks up by their names.
+    "tests/engines/test_same_program.hy" ["separation"]
+    "tests/engines/test_slurm.hy" ["slurm"]
+    "tests/ssh/test_sshd.hy" ["separation"]})
 
 (defn sources []
   "The files that this project has, wherever it is unpacked."
