@@ -26,12 +26,14 @@ installed := $(VENV)/.installed
 installed_tests := $(VENV)/.installed-tests
 installed_engines := $(VENV)/.installed-engines
 installed_bench := $(VENV)/.installed-bench
+installed_docs := $(VENV)/.installed-docs
 
-.PHONY: help demo test test-all test-engines simulate interrupts soak bench scaling release-check clean
+.PHONY: help demo docs test test-all test-engines simulate interrupts soak bench scaling release-check clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo      run examples/stdlib_census.hy with two slaves on this machine'
+	@echo 'make docs      make a site of the documents, in build/site'
 	@echo 'make test      run the tests with $(PYTHON) (another: make test PYTHON=python3.12)'
 	@echo 'make test-all  run the tests with each of Python $(VERSIONS) that is here'
 	@echo 'make test-engines  run the tests on clusters, with all that can be installed for them; on Debian and its'
@@ -46,6 +48,10 @@ help:
 
 demo: $(installed)
 	$(VENV)/bin/hy -m examples.stdlib_census
+
+docs: $(installed_docs)
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
+	@echo "Open $(CURDIR)/build/site/index.html"
 
 test: $(installed_tests)
 	$(VENV)/bin/python -m pytest $(ARGS)
@@ -122,4 +128,8 @@ $(installed_engines): $(made) pyproject.toml hatch_build.py
 
 $(installed_bench): $(made) pyproject.toml hatch_build.py
 	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
+	@touch $@ $(installed)
+
+$(installed_docs): $(made) pyproject.toml hatch_build.py
+	$(VENV)/bin/python -m pip install --quiet --editable '.[docs]'
 	@touch $@ $(installed)

@@ -1,4 +1,4 @@
-"""Python programs that tests run."""
+"""Programs that tests run."""
 
 import subprocess
 import sys
@@ -7,16 +7,22 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def run(*command, cwd=ROOT):
-    """The output of a Python program; it must succeed."""
+def execute(*command, cwd=ROOT, env=None):
+    """What a command gives, stdout and stderr apart; it must succeed."""
     done = subprocess.run(
-        [sys.executable, *map(str, command)],
+        list(map(str, command)),
         check=False,
         cwd=cwd,
+        env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=110,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def run(*command, cwd=ROOT):
+    """The output of a Python program; it must succeed."""
+    return execute(sys.executable, *command, cwd=cwd).stdout

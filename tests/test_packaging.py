@@ -1,8 +1,6 @@
 """What is released works where it is installed.
 
-The sdist and the wheel are built once, and the wheel is installed with pip
-into a fresh environment, its dependencies from the package index. Only the
-build does without an environment of its own: what it needs is here already.
+The fixtures that build and install it are in tests/conftest.py.
 """
 
 import importlib.util
@@ -12,18 +10,15 @@ import pty
 import re
 import select
 import subprocess
-import sys
 import tarfile
 import time
-import venv
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import dpfw
+from tests.programs import ROOT, execute
 
-ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.glob("dpfw/**/*.hy")
 )
@@ -31,59 +26,6 @@ MODULES = sorted(
 STUBS = ["dpfw/py.typed"] + sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.glob("dpfw/**/*.pyi")
 )
-
-
-def run(*command, cwd, env=None, timeout=110):
-    """The output of a command, stdout and stderr apart; it must succeed."""
-    done = subprocess.run(
-        list(map(str, command)),
-        check=False,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-@pytest.fixture(scope="session")
-def built(outer_environ, tmp_path_factory):
-    """The folder with the sdist and the wheel, the latter built from the former."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(
-        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT),
-        cwd=folder,
-        env=outer_environ,
-    )
-    return folder
-
-
-@pytest.fixture(scope="session")
-def wheel(built):
-    (path,) = built.glob("*.whl")
-    return path
-
-
-@pytest.fixture(scope="session")
-def sdist(built):
-    (path,) = built.glob("*.tar.gz")
-    return path
-
-
-@pytest.fixture(scope="session")
-def programs(wheel, outer_environ, tmp_path_factory):
-    """The folder of programs of a fresh environment with dpfw installed."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
-    run(
-        *(folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel),
-        cwd=folder,
-        env=outer_environ,
-    )
-    return folder / "bin"
 
 
 def test_wheel_has_every_module_and_nothing_besides_the_package(wheel):
@@ -160,7 +102,7 @@ def test_sdist_has_all_that_tests_and_builds_need(sdist):
 )
 def test_installed_wheel_runs_and_compiles_nothing(programs, tmp_path, command):
     program, *arguments = command
-    done = run(
+    done = execute(
         *(programs / program, *arguments),
         cwd=tmp_path,
         # Hy says what it compiles; and nothing is kept, so that no test makes

@@ -7,7 +7,8 @@ Python's names. With this extension
   that in Python;
 - ``.. hy:automacro:: module name`` documents a macro, which autodoc does not see, from
   its docstring;
-- ``.. hy:summary::`` is a table of all that is documented so, in both spellings;
+- ``.. hy:summary::`` is a table of all that is documented so, in both spellings, but for what
+  is in the modules given as its option ``except``;
 - the role ``hy:name`` refers to any of them by its name in Hy or Python, and is code, and
   no warning, where nothing of that name is documented. As ``default_role``, it makes
   links of what stands in single backticks in docstrings.
@@ -186,16 +187,25 @@ class summary(nodes.General, nodes.Element):
 
 
 class Summary(SphinxDirective):
+    option_spec = {"except": str.split}  # modules
+
     def run(self):
-        return [summary()]
+        return [summary(without=self.options.get("except", []))]
 
 
 def fill_summaries(app, doctree, docname):
     for place in list(doctree.findall(summary)):
-        place.replace_self(summary_table(app, docname))
+        place.replace_self(summary_table(app, docname, place["without"]))
 
 
-def summary_table(app, docname):
+def in_order(app, docname):
+    """What is documented, in the order of the pages below this one, and on each as it stands there."""
+    order = {name: n for n, name in enumerate(app.env.toctree_includes.get(docname, []))}
+    items = domain_of(app).data["objects"].items()
+    return sorted(items, key=lambda item: order.get(item[1][0], len(order)))
+
+
+def summary_table(app, docname, without):
     table = nodes.table(classes=["hy-summary"])
     group = nodes.tgroup(cols=3)
     table += group
@@ -204,8 +214,8 @@ def summary_table(app, docname):
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
     head += row(nodes.Text("Hy"), nodes.Text("Python"), nodes.Text(""))
-    for name, (there, kind, node_id, python, about) in domain_of(app).data["objects"].items():
-        if "." in name:
+    for name, (there, kind, node_id, python, about) in in_order(app, docname):
+        if "." in name or (python or "").rpartition(".")[0] in without:
             continue
         link = nodes.literal(name, name)
         link = make_refnode(app.builder, docname, there, node_id, link)
