@@ -11,7 +11,7 @@
         ["net.addresses" "net.about" "dispatch.line" "dispatch.promise" "data.sexp" "data.packed"
          "data.garbage" "data.codec" "net.frames" "task.names" "task.operators" "task.ports"
          "dispatch.imports" "dispatch.sources" "serve.rank" "serve.table" "ssh.command" "dispatch.debug"
-         "commands.table"])]
+         "commands.table" "see"])]
       test-examples-hold [name]
   (assert (check-docstrings (import-module f"dpfw.{name}")) f"dpfw.{name} has no examples"))
 

@@ -107,3 +107,20 @@
       (assert (or (in f"\"{(.as-posix (.relative-to page DOCS))}\"" tests)
                   (in f"\"{page.name}\"" tests))
         f"nobody executes the code in {page}"))))
+
+(defn anchors [page]
+  "What can be linked to on a page, but for the page itself."
+  (sfor  heading (re.findall r"^#+ (.*)$" (read page) re.M)
+    (re.sub r"\s" "-" (re.sub r"[^\w\s-]" "" (.lower heading)))))
+
+(defn test-messages-name-pages-and-sections-that-are-there []
+  (setv named (sfor
+    path (.rglob (/ ROOT "dpfw") "*.hy")
+    :if (!= path.name "see.hy")
+    name (re.findall r"\(see \"(.*?)\"\)" (read path))
+    name))
+  (assert (> (len named) 5) named)
+  (for [name named]
+    (setv [page _ anchor] (.partition name "#"))
+    (assert (.exists (/ DOCS page)) name)
+    (assert (or (not anchor) (in anchor (anchors (/ DOCS page)))) name)))

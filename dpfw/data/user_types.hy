@@ -6,7 +6,8 @@ of, and what to do with a value that is no data."
   enum [Enum]
   inspect
   os
-  types [FunctionType BuiltinFunctionType MethodType ModuleType])
+  types [FunctionType BuiltinFunctionType MethodType ModuleType]
+  dpfw.see [see])
 
 (setv
   CODE #(FunctionType BuiltinFunctionType MethodType ModuleType type)
@@ -78,4 +79,4 @@ of, and what to do with a value that is no data."
 
 (defn registering [call]
   (+ f"let its type be data, on both ends, with {call}, from dpfw.master or dpfw.slave, "
-     "or send it by write-object"))
+     "or send it by write-object" (see "data.md#types-of-your-own")))

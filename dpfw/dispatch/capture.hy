@@ -20,6 +20,7 @@ it; it says what an item is."
   dpfw.dispatch.sources [
     ChangedSource LET NoSource compiled form-text globals-of own-globals source-name source-of]
   dpfw.errors [UnwritableError]
+  dpfw.see [see]
   dpfw.task.names [names-of]
   dpfw.task.remote [Datum])
 (eval-when-compile (require hyrule.control [unless]))
@@ -163,7 +164,8 @@ it; it says what an item is."
         (unless (.there? self name value)
           (raise (UnwritableError (+
             f"the variable {(hy.unmangle name)} cannot be sent along: {e}. Make such a thing where it "
-            "is used, or have it on the slaves, under a name of its own, by dpfw-define"))
+            "is used, or have it on the slaves, under a name of its own, by dpfw-define"
+            (see "code.md#what-plet-and-pfor-send")))
             :from None)))))
 
   (defn code-item [self name value space]

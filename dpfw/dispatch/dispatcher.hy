@@ -36,16 +36,17 @@ the caller's. In between, anything may happen.
   dpfw.dispatch.session [Session]
   dpfw.dispatch.states [OPEN SESSION TASK advance]
   dpfw.dispatch.task [MOST-DEATHS Task drained-before lost-before slave-lost]
-  dpfw.errors [MasterClosed WireError])
+  dpfw.errors [MasterClosed WireError]
+  dpfw.see [see])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   PATIENCE 60  ; seconds between warnings of what waits; longer each time
   ALONE (+ "a task waits, and this master has no slave; start some with (dpfw-launch 2), "
-    "or connect to one with (dpfw-master-client host port)")
+    "or connect to one with (dpfw-master-client host port)" (see "how-to/index.md"))
   ENTANGLED (+ "every slave is held by a local procedure that itself waits for a task in "
     "line, so nothing can go on; start more slaves, or make such tasks outside of local "
-    "procedures")
+    "procedures" (see "failures.md#the-local-procedure"))
   UNLABELLED (+ "a task waits for a slave with the label {label!r}, and none is connected; start one with "
     "(dpfw-launch 1 :labels [\"{label}\"]), or with: hy -m dpfw.slave … --label {label}"))
 

@@ -5,6 +5,7 @@
   dpfw.data.codec [packed? size-of]
   dpfw.errors [SlaveLost]
   dpfw.net.frames [LIMIT-ADVICE framed header]
+  dpfw.see [see]
   dpfw.task.failure [escaped]
   dpfw.task.remote [as-texts values-payload])
 (eval-when-compile (require hyrule.control [unless]))
@@ -118,7 +119,7 @@
       f"What became of the {(called task)} is unknown; "
       (if (>= task.deaths MOST-DEATHS)
         f"{task.deaths} slaves in a row have died while they ran it, so it is not tried again"
-        "if it may run twice, give it :retries")
+        (+ "if it may run twice, give it :retries" (see "how-to/a-slave-died.md")))
       (if session.connection.why (what-ran task) "")
       said-below))
     lost.__cause__ error)

@@ -11,12 +11,13 @@ for ever. As ever, ``PYTHONBREAKPOINT=0`` in the slave's environment makes nothi
   sys
   threading [get-ident]
   dpfw.net.interrupt [guards]
+  dpfw.see [see]
   dpfw.serve.terminal [PortLines Terminal at-terminal here])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
   ALONE (+ "(breakpoint) in a remote needs somebody to answer; give the task the local "
-    "procedure debug: (dpfw-make-task remote debug)")
+    "procedure debug: (dpfw-make-task remote debug)" (see "watching.md#a-debugger-in-a-remote"))
   before None)  ; the hook that was there
 
 

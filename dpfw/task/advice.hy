@@ -4,7 +4,8 @@ on the master."
 (import
   re
   sys
-  hy.errors [HyRequireError])
+  hy.errors [HyRequireError]
+  dpfw.see [see])
 
 (setv
   REMOTES "dpfw.remotes"  ; the module in which remotes are evaluated
@@ -23,7 +24,8 @@ on the master."
 
 (defn name-advice [name]
   (+ f" on the slave. What this program alone knows goes there, if it is data, as ~{name} in a quasiquoted form; "
-     "a function by dpfw-defn, a module by dpfw-import, a macro by dpfw-require, all else by dpfw-define"))
+     "a function by dpfw-defn, a module by dpfw-import, a macro by dpfw-require, all else by dpfw-define"
+     (see "code.md")))
 
 (defn import-advice [text]
   (setv module (.match MODULE text)
@@ -37,7 +39,7 @@ on the master."
 
 (defn module-advice [name]
   (+ f" on the slave. If {name} is a file of yours, (dpfw-load \"{(.replace name "." "/")}.hy\"), or .py, "
-     "sends it there; else it is to be installed there"))
+     "sends it there; else it is to be installed there" (see "code.md#files")))
 
 (defn in-remotes? [tb]
   "Was it raised in code of a remote's own?"

@@ -31,6 +31,7 @@ bytes follows, and then the values, as text or packed::
   dpfw.data.tokens [Misfit snippet]
   dpfw.errors [DatumSyntaxError UnwritableError]
   dpfw.net.memory [new-memory]
+  dpfw.see [see]
   dpfw.task.names [names-of])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -134,7 +135,8 @@ bytes follows, and then the values, as text or packed::
     (raise (TypeError (+ f"{what} is {f !r}, which slaves cannot import"
       (if (= (getattr f "__module__" None) "__main__") ", since its module is the program itself" "")
       f"; quote it, as in '{instead}, or give its text, \"{instead}\", or put it into a module that they can import"
-      (defining-advice f)))))
+      (defining-advice f)
+      (see "python.md#what-a-slave-calls")))))
   (named-form names))
 
 (defn named-form [names]

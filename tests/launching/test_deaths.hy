@@ -50,7 +50,7 @@
   (setv slave (get (.slaves master) 0))
   (holds (dies master '(fn [i o] (import os) (os._exit 3)) :slave slave :name "x") (+
     f"the slave {slave.name} at localhost/{slave.process.pid} was lost: its process {slave.process.pid} ended with status 3. "
-    "What became of the task 'x' is unknown; if it may run twice, give it :retries. "
+    "What became of the task 'x' is unknown; if it may run twice, give it :retries (see docs/how-to/a-slave-died.md). "
     "It ran (fn [i o] (import os) (os._exit 3))")))
 
 (defn test-a-signal-and-what-the-remote-printed-last [master]
