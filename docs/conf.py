@@ -23,6 +23,7 @@ default_role = "hy:name"
 hy_autodoc_names = {"dpfw.launch.dpfw_launch": "dpfw.launch"}
 highlight_language = "hy"
 add_module_names = True
+smartquotes = False  # what stands in quotes is to be typed, mostly
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 python_display_short_literal_types = True

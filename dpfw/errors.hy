@@ -1,7 +1,9 @@
 "Every exception that dpfw raises.
 
 They stand in one family, so that ``(except [DpfwError])`` catches them all,
-and each is also the built-in exception that fits it best::
+and each is also the built-in exception that fits it best.
+
+.. code-block:: text
 
     DpfwError
       UnwritableError   TypeError          a value has no s-expression

@@ -68,6 +68,11 @@ def defined_in_hy(thing):
     return str(getattr(module, "__file__", "")).endswith(".hy")
 
 
+def without_addresses(app, what, name, thing, options, signature, annotation):
+    """In Python as well, a default without a literal is …"""
+    return signature and re.sub(r"=<[^>]*>", "=…", signature), annotation
+
+
 def find(module, fullname):
     thing = importlib.import_module(module)
     for name in fullname.split("."):
@@ -279,6 +284,7 @@ def setup(app):
     app.add_domain(HyDomain)
     app.add_config_value("hy_autodoc_names", {}, "env")
     app.add_node(summary)
+    app.connect("autodoc-process-signature", without_addresses)
     app.connect("doctree-resolved", fill_summaries)
     app.connect("object-description-transform", add_hy_signature)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
