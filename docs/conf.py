@@ -28,9 +28,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 python_display_short_literal_types = True
 
-# A page that is not written yet is no fault.
-suppress_warnings = ["toc.empty_glob"]
-
 # Headings can be linked to, as on a page of a repository.
 myst_heading_anchors = 3
 myst_enable_extensions = ["attrs_inline"]

@@ -1,7 +1,8 @@
 """Pages that are read in a checkout as well: what leads out of docs/ there, and pictures.
 
-A link to a document outside of docs/ leads to the page that has its text here. A picture in
-SVG that a page shows is put into it, so that it has the page's colours, dark ones too.
+A link to a document outside of docs/ leads to the page that has its text here, or is text, if
+none has. Of a toctree, an entry after a question mark counts if there is such a page. A picture
+in SVG that a page shows is put into it, so that it has the page's colours, dark ones too.
 """
 
 import os
@@ -20,10 +21,22 @@ PAGES = {
 
 
 def lead_to_pages(app, docname, source):
-    here = os.path.dirname(docname)
+    folder = Path(app.srcdir, docname).parent
+    text = source[0]
     for outside, page in PAGES.items():
-        path = os.path.relpath(page, here or ".")
-        source[0] = re.sub(rf"\]\((?:\.\./)+{re.escape(outside)}", f"]({path}", source[0])
+        path = os.path.relpath(Path(app.srcdir, page), folder)
+        text = re.sub(rf"\]\((?:\.\./)+{re.escape(outside)}(?=[#)])", f"]({path}", text)
+
+    def inside_or_text(link):
+        target = Path(os.path.normpath(folder / link[2]))
+        inside = target.is_relative_to(app.srcdir)
+        return link[0] if inside or target.suffix not in {"", ".md"} else link[1]
+
+    def if_there(entry):
+        return f"{entry[1]}\n" if (folder / f"{entry[1]}.md").exists() else ""
+
+    text = re.sub(r"\[([^\]]+)\]\((\.\./[^)#]+)(?:#[^)]*)?\)", inside_or_text, text)
+    source[0] = re.sub(r"^\? (\S+)\n", if_there, text, flags=re.M)
 
 
 class InlineSVG(SphinxTransform):
