@@ -18,10 +18,10 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "hy_autodoc", "command_help",
 source_suffix = {".md": "markdown"}
 exclude_patterns = []
 
-# In docstrings, a name in backticks is a link if it is documented, and a block is Hy.
+# In docstrings, a name in backticks is a link if it is documented.
 default_role = "hy:name"
 hy_autodoc_names = {"dpfw.launch.dpfw_launch": "dpfw.launch"}
-highlight_language = "hy"
+highlight_language = "text"
 add_module_names = True
 smartquotes = False  # what stands in quotes is to be typed, mostly
 autodoc_member_order = "bysource"

@@ -14,10 +14,10 @@
 (setv
   WAIT 60  ; seconds
   HY ["collections.md" "data.md" "executor.md" "code.md" "output.md" "scaling.md" "watching.md"
-      "how-to/a-slave-died.md" "how-to/from-lfarm.md" "how-to/on-a-cluster.md" "how-to/share-big-data.md"]
+      "how-to/a-slave-died.md" "how-to/from-lfarm.md" "how-to/share-big-data.md"]
   PYTHON ["python.md" "executor.md" "code.md" "how-to/from-multiprocessing.md" "how-to/in-a-notebook.md"]
   ; These only say what a program calls, and show no values.
-  SILENT #{"watching.md" "how-to/on-a-cluster.md"})
+  SILENT #{"watching.md"})
 
 (defn blocks [document language]
   "The blocks of a language in a document."
