@@ -20,7 +20,9 @@ exclude_patterns = []
 
 # In docstrings, a name in backticks is a link if it is documented.
 default_role = "hy:name"
-hy_autodoc_names = {"dpfw.launch.dpfw_launch": "dpfw.launch"}
+hy_autodoc_names = {
+    f"{module}.{there}": f"dpfw.{name}" for name, (module, there) in dpfw._NAMES.items()
+} | {"dpfw.launch.dpfw_launch": "dpfw.launch"}
 highlight_language = "text"
 add_module_names = True
 smartquotes = False  # what stands in quotes is to be typed, mostly

@@ -56,7 +56,7 @@
       name))
   (for [name (dir dpfw)]
     (unless (or (.startswith name "_") (in name ["launch" "errors" "master" "slave" "srfi_69"]))
-      (assert (in name in-python) name)))
+      (assert (or (in name in-python) (in f"dpfw_{name}" in-python)) name)))
   (for [name (get master.__dict__ "_hy_macros")]
     ; What hyrule gave this file is no one's to use.
     (unless (= name "unless")
