@@ -7,7 +7,6 @@ two machines, which are network namespaces here, each with a home of its own."
   re
   signal
   subprocess
-  pytest
   tests.tls-strangers [machines])
 (require hyrule.control [unless])
 
