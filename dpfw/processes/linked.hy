@@ -61,7 +61,8 @@ last; whoever receives then can say so."
       ; The last: it may have ended by now.
       (setv self.child (Child self.process node.reactor self.finish)
             self.connection.lifeline self.child.file)
-      (.pop-all undo)))  ; nothing is undone
+      (.pop-all undo))  ; nothing is undone
+    None)
 
   (defn called [self]
     f"its process {self.process.pid}")
