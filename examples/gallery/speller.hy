@@ -1,0 +1,122 @@
+"An expensive model, learned once by each slave, and asked many times.
+
+Run it with: hy examples/gallery/speller.hy
+
+The model knows how often each word stands in the sources of Python's standard library.
+To learn it takes seconds; to ask it what somebody meant by \"dictoinray\", some
+milliseconds. So it stays where it is: in the slave's table, `dpfw-slave-ht`, which
+lasts as long as the slave's process. A slave that joins later learns it with the first
+question that reaches it."
+
+(import
+  argparse
+  random [Random]
+  pathlib [Path]
+  dpfw.launch [dpfw-launch]
+  dpfw.master *)
+(require dpfw.master [dpfw-defn dpfw-import])
+
+(setv FILES 1500)  ; that a model is learned from
+
+;; What slaves do
+
+(dpfw-import
+  collections [Counter]
+  os
+  pathlib [Path]
+  re
+  string [ascii-lowercase]
+  sysconfig
+  time [perf-counter])
+
+(dpfw-defn learn [files]
+  "A model: how often each word stands in so many files."
+  (setv root (Path (sysconfig.get-path "stdlib"))
+        model (Counter))
+  (for [path (cut (sorted (gfor
+                    path (.rglob root "*.py")
+                    :if (not-in "site-packages" path.parts)
+                    path)) files)]
+    (.update model (re.findall "[a-z]+" (.lower (.read-text path :encoding "latin-1")))))
+  model)
+
+(dpfw-defn slips [word]
+  "All texts that are one slip away: a letter too few, too many, another, or two swapped."
+  (setv found #{})
+  (for [k (range (+ 1 (len word)))]
+    (setv before (cut word k)  after (cut word k None))
+    (.add found (+ before (cut after 1 None)))
+    (.add found (+ before (cut after 1 2) (cut after 1) (cut after 2 None)))
+    (for [c ascii-lowercase]
+      (.add found (+ before c after))
+      (.add found (+ before c (cut after 1 None)))))
+  found)
+
+(dpfw-defn correct [model word]
+  "The commonest word that is at most two slips away, and as few as may be."
+  (setv near (slips word))
+  (for [texts [[word] near (gfor  text near  further (slips text)  further)]]
+    (setv known (sfor  text texts  :if (in text model)  text))
+    (when known
+      (return (max known :key (fn [text] #((get model text) text))))))
+  word)
+
+(dpfw-defn answer [word files]
+  "Here the model comes from the table. Who answered, what, and the seconds it took."
+  (setv start (perf-counter)
+        table (dpfw-slave-ht))
+  (when (not (hash-table-exists? table 'model))
+    (hash-table-set! table 'model (learn files)))
+  [(os.getpid) (correct (hash-table-ref table 'model) word) (- (perf-counter) start)])
+
+;; What the master does
+
+(defn typos [n]
+  "Pairs of a word, of Python's documentation, and the same with two slips."
+  (import pydoc-data.topics [topics])
+  (setv random (Random 1)
+        words (sorted (set (re.findall r"\b[a-z]{8,11}\b" (.join " " (.values topics))))))
+  (lfor
+    word (.choices random words :k n)
+    #(word (slip random (slip random word)))))
+
+(defn slip [random word]
+  (.choice random (sorted (slips word))))
+
+(defn ask [words files]
+  (dpfw-map answer words (* [files] (len words)) :chunk-size 1))
+
+(defn draw [answers picture]
+  (import matplotlib.pyplot :as plt)
+  (setv [figure axes] (plt.subplots :figsize [8 4] :layout "constrained"))
+  (for [[n pid] (enumerate (dict.fromkeys (gfor  [pid _ _] answers  pid)) 1)]
+    (setv mine (lfor  [k [p _ seconds]] (enumerate answers)  :if (= p pid)  [k (* 1000 seconds)]))
+    (.scatter axes #* (zip #* mine) :s 14 :alpha 0.7
+      :label f"slave {n}: {(len mine)} questions")
+    (.annotate axes f"slave {n} learns" (get mine 0) :xytext [12 (- -2 (* 10 (- n 1)))] :textcoords "offset points"))
+  (.set axes :yscale "log" :xlabel "question" :ylabel "milliseconds on the slave"
+    :title "The first question to each slave waits for the model; the others find it in the table")
+  (.legend axes :loc "upper right")
+  (.savefig figure picture :dpi 100))
+
+(defn main []
+  (setv parser (argparse.ArgumentParser :description "A corrector of spelling"))
+  (.add-argument parser "--size" :type int :default 400 :help "questions")
+  (.add-argument parser "--files" :type int :default FILES :help "to learn from")
+  (.add-argument parser "--slaves" :type int :default 2)
+  (.add-argument parser "--picture" :type Path :help "a file for it")
+  (setv options (.parse-args parser))
+  (dpfw-launch options.slaves)
+  (setv [words misspelt] (zip #* (typos options.size))
+        answers (ask misspelt options.files)
+        right (sum (gfor  [word [_ got _]] (zip words answers)  (= word got))))
+  (for [[wrong [_ got _]] (cut (list (zip misspelt answers)) 5)]
+    (print f"{wrong :<14}{got}"))
+  (print f"{right} of {options.size} as they were meant, by"
+         (len (sfor  [pid _ _] answers  pid)) "slaves")
+  (when options.picture
+    (draw answers options.picture))
+  (dpfw-close))
+
+(when (= __name__ "__main__")
+  (main))
