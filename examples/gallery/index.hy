@@ -15,7 +15,7 @@ these. What a word is worth depends on all documents, so that is asked first."
   math
   pathlib [Path]
   re
-  readline
+  readline  ; what `input` edits its line with
   sysconfig
   time [perf-counter]
   dpfw.launch [dpfw-launch]

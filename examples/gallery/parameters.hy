@@ -20,7 +20,7 @@ pip install 'dpfw[gallery]'."
   sklearn.model-selection [GridSearchCV]
   sklearn.svm [SVC])
 
-(setv FOLDS 5)
+(setv FOLDS 3)
 
 (defn grid [n]
   "n values of each of the two parameters."
@@ -28,7 +28,7 @@ pip install 'dpfw[gallery]'."
    "gamma" (list (map float (np.logspace -5 -1 n)))})
 
 (defn search [n]
-  "Try all pairs of parameters, each with five parts of the data that it has not seen.
+  "Try all pairs of parameters, each with three parts of the data that it has not seen.
   The search, with the accuracy of each pair, and the best."
   (setv [images digits] (load-digits :return-X-y True))
   (.fit (GridSearchCV (SVC) (grid n) :cv FOLDS :n-jobs -1) images digits))
@@ -41,27 +41,9 @@ pip install 'dpfw[gallery]'."
   "A row for each C, a column for each gamma."
   (.reshape (get search.cv-results- "mean_test_score") #(n n)))
 
-(defn draw [search n picture]
-  (import matplotlib.pyplot :as plt)
-  (setv [figure axes] (plt.subplots :figsize [7 5.5] :layout "constrained")
-        table (accuracies search n)
-        drawn (.imshow axes table :origin "lower" :cmap "viridis" :vmin 0 :vmax 1)
-        [y x] (divmod search.best-index- n))
-  (for [[row numbers] (enumerate table)
-        [column accuracy] (enumerate numbers)]
-    (.text axes column row f"{(* 100 accuracy) :.1f}" :ha "center" :va "center" :fontsize 8
-      :color (if (> accuracy 0.6) "black" "white")))
-  (.plot axes x y "s" :markersize 32 :markerfacecolor "none" :markeredgecolor "tab:red" :markeredgewidth 2)
-  (.set axes :xlabel "gamma" :ylabel "C" :xticks (range n) :yticks (range n)
-    :xticklabels (lfor  g (get (grid n) "gamma")  f"{g :.0e}")
-    :yticklabels (lfor  c (get (grid n) "C")  f"{c :.3g}")
-    :title f"Digits read correctly, in %, of those not seen before\nbest: {(* 100 search.best-score-) :.2f} %")
-  (.colorbar figure drawn)
-  (.savefig figure picture :dpi 100))
-
 (defn main []
   (setv parser (argparse.ArgumentParser :description "A search for parameters"))
-  (.add-argument parser "--size" :type int :default 8 :help "values of each parameter")
+  (.add-argument parser "--size" :type int :default 7 :help "values of each parameter")
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser))
@@ -69,7 +51,8 @@ pip install 'dpfw[gallery]'."
   (setv search (on-slaves options.size))
   (print f"{(* FOLDS (** options.size 2))} fits; the best is {search.best-params-}, with {search.best-score- :.6f}")
   (when options.picture
-    (draw search options.size options.picture))
+    (import pictures [draw-grid])
+    (draw-grid (accuracies search options.size) (grid options.size) options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

@@ -68,37 +68,6 @@ digit for digit, whoever has computed what."
   (for [launch launches]
     (.join launch)))
 
-(defn draw [steps picture]
-  (import matplotlib.pyplot :as plt)
-  (setv [seconds slaves points pis errors] (zip #* steps)
-        [figure [above below]] (plt.subplots 2 1 :figsize [8 6] :sharex True :layout "constrained")
-        joins (lfor  [k n] (enumerate slaves)  :if (and k (!= n (get slaves (- k 1))))  k))
-  (for [[factor alpha] [[2 0.2] [1 0.35]]]
-    (.fill-between above seconds
-      (lfor  [p e] (zip pis errors)  (- p (* factor e)))
-      (lfor  [p e] (zip pis errors)  (+ p (* factor e)))
-      :color "tab:blue" :alpha alpha :linewidth 0 :label f"± {factor} σ"))
-  (.plot above seconds pis :color "tab:blue" :label "estimate")
-  (.axhline above math.pi :color "black" :linewidth 1 :linestyle ":" :label "π")
-  (.set above :ylim [(- math.pi 0.004) (+ math.pi 0.004)] :ylabel "π"
-    :title f"π = {(get pis -1) :.5f} ± {(get errors -1) :.5f}, by {(get points -1) :,} points")
-  (.legend above :loc "lower right" :ncols 2)
-  (.semilogy below seconds errors :color "tab:orange" :label "σ")
-  (for [k joins]
-    (.plot below (cut seconds k None)
-      (lfor  s (cut seconds k None)  (* (get errors k) (math.sqrt (/ (get seconds k) s))))
-      :color "tab:orange" :linestyle ":" :label (if (= k (get joins 0)) "σ, had none joined" None))
-    (for [axes [above below]]
-      (.axvline axes (get seconds k) :color "grey" :linewidth 1 :linestyle "--")))
-  (for [k [0 #* joins]]
-    (setv n (get slaves k))
-    (.annotate below f"{n} slave{(if (= n 1) "" "s")} →" [(get seconds k) 0.93]
-      :xycoords #("data" "axes fraction") :xytext [5 0] :textcoords "offset points"))
-  (.set below :xlabel "seconds" :ylabel "σ" :xlim [0 (get seconds -1)]
-    :ylim [(* 0.8 (get errors -1)) (* 12 (get errors -1))])
-  (.legend below :loc "lower left")
-  (.savefig figure picture :dpi 100))
-
 (defn main []
   (setv parser (argparse.ArgumentParser :description "π by Monte Carlo"))
   (.add-argument parser "--size" :type int :default 600 :help "batches of 100,000 points")
@@ -114,7 +83,8 @@ digit for digit, whoever has computed what."
       (print f"{seconds :6.2f} s  {slaves} slave{(if (= slaves 1) " " "s")}  {points :>12,} points  {p :.6f} ± {error :.6f}" :flush True)))
   (print f"{p :.9f} ± {error :.9f} by {points} points and {slaves} slaves")
   (when options.picture
-    (draw steps options.picture))
+    (import pictures [draw-pi])
+    (draw-pi steps options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

@@ -20,9 +20,7 @@ hy -m dpfw.slave --label cpu."
   dpfw.master *)
 (require dpfw.master [dpfw-defn dpfw-import])
 
-(setv
-  AHEAD 8  ; files that are on their way for each slave with the label cpu
-  COLOURS {"disk" "tab:green"  "cpu" "tab:orange"  "store" "tab:purple"})
+(setv AHEAD 8)  ; files on their way, for each slave with the label cpu
 
 ;; What slaves do
 
@@ -117,21 +115,6 @@ hy -m dpfw.slave --label cpu."
   (dpfw-launch cpus :labels ["cpu"])
   (dpfw-launch 1 :labels ["store"]))
 
-(defn draw [spans picture]
-  "A lane for each slave."
-  (import matplotlib.pyplot :as plt)
-  (setv [figure axes] (plt.subplots :figsize [9 3.2] :layout "constrained")
-        lanes (sorted (sfor  [label pid _ _] spans  #(label pid))
-                :key (fn [lane] #(-1 (.index (list COLOURS) (get lane 0)) (get lane 1))))
-        first (min (gfor  [_ _ start _] spans  start)))
-  (for [[y [label pid]] (enumerate (reversed lanes))]
-    (.broken-barh axes
-      (lfor  [l p start end] spans  :if (= #(l p) #(label pid))  #((- start first) (- end start)))
-      [(- y 0.4) 0.8] :color (get COLOURS label) :linewidth 0))
-  (.set axes :yticks (range (len lanes)) :yticklabels (lfor  [label _] (reversed lanes)  label)
-    :xlabel "seconds" :xlim 0 :title f"{(// (len spans) 3)} files on their way through {(len lanes)} slaves")
-  (.savefig figure picture :dpi 100))
-
 (defn main []
   (setv parser (argparse.ArgumentParser :description "A pipeline of three kinds of slaves"))
   (.add-argument parser "--size" :type int :help "files; all if not given")
@@ -144,7 +127,8 @@ hy -m dpfw.slave --label cpu."
   (for [[n name path line] (worst 5)]
     (print f"{n :>5}  {name :<24} {(. (Path path) name)}:{line}"))
   (when options.picture
-    (draw spans options.picture))
+    (import pictures [draw-lanes])
+    (draw-lanes spans options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

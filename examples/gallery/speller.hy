@@ -72,13 +72,13 @@ question that reaches it."
 ;; What the master does
 
 (defn typos [n]
-  "Pairs of a word, of Python's documentation, and the same with two slips."
+  "Pairs of a word of Python's documentation and the same with a slip, sometimes two."
   (import pydoc-data.topics [topics])
   (setv random (Random 1)
         words (sorted (set (re.findall r"\b[a-z]{8,11}\b" (.join " " (.values topics))))))
   (lfor
     word (.choices random words :k n)
-    #(word (slip random (slip random word)))))
+    #(word (slip random (if (< (random.random) 0.25) (slip random word) word)))))
 
 (defn slip [random word]
   (.choice random (sorted (slips word))))
@@ -86,22 +86,9 @@ question that reaches it."
 (defn ask [words files]
   (dpfw-map answer words (* [files] (len words)) :chunk-size 1))
 
-(defn draw [answers picture]
-  (import matplotlib.pyplot :as plt)
-  (setv [figure axes] (plt.subplots :figsize [8 4] :layout "constrained"))
-  (for [[n pid] (enumerate (dict.fromkeys (gfor  [pid _ _] answers  pid)) 1)]
-    (setv mine (lfor  [k [p _ seconds]] (enumerate answers)  :if (= p pid)  [k (* 1000 seconds)]))
-    (.scatter axes #* (zip #* mine) :s 14 :alpha 0.7
-      :label f"slave {n}: {(len mine)} questions")
-    (.annotate axes f"slave {n} learns" (get mine 0) :xytext [12 (- -2 (* 10 (- n 1)))] :textcoords "offset points"))
-  (.set axes :yscale "log" :xlabel "question" :ylabel "milliseconds on the slave"
-    :title "The first question to each slave waits for the model; the others find it in the table")
-  (.legend axes :loc "upper right")
-  (.savefig figure picture :dpi 100))
-
 (defn main []
   (setv parser (argparse.ArgumentParser :description "A corrector of spelling"))
-  (.add-argument parser "--size" :type int :default 400 :help "questions")
+  (.add-argument parser "--size" :type int :default 200 :help "questions")
   (.add-argument parser "--files" :type int :default FILES :help "to learn from")
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :help "a file for it")
@@ -115,7 +102,8 @@ question that reaches it."
   (print f"{right} of {options.size} as they were meant, by"
          (len (sfor  [pid _ _] answers  pid)) "slaves")
   (when options.picture
-    (draw answers options.picture))
+    (import pictures [draw-answers])
+    (draw-answers answers options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

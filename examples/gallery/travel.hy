@@ -118,21 +118,6 @@ The local procedures are threads of one program, so what they share is a variabl
      keep])))
   [#* best (sum steps) history])
 
-(defn draw [trip lengths picture]
-  (import matplotlib.pyplot :as plt)
-  (setv [figure [map bars]] (plt.subplots 1 2 :figsize [9 5] :layout "constrained" :width-ratios [3 1])
-        [names latitudes longitudes] (zip #* (gfor  k [#* trip (get trip 0)]  (get CITIES k))))
-  (.plot map longitudes latitudes "o-" :color "tab:red" :markersize 5)
-  (for [[name x y] (zip names longitudes latitudes)]
-    (.annotate map name [x y] :xytext [5 4] :textcoords "offset points" :fontsize 9))
-  (.set map :aspect 1.6 :xlabel "longitude" :ylabel "latitude" :xlim [-12 32]
-    :title f"{(len trip)} capitals, {(get lengths "length") :,} km")
-  (setv drawn (.bar bars ["shared" "each its own"] (lfor  n (get lengths "steps")  (/ n 1e6))
-    :color ["tab:red" "lightgrey"]))
-  (.bar-label bars drawn :fmt "%.2f")
-  (.set bars :title "steps, in millions" :xlabel "best trip so far")
-  (.savefig figure picture :dpi 100))
-
 (defn main []
   (setv parser (argparse.ArgumentParser :description "The shortest round trip"))
   (.add-argument parser "--size" :type int :default 15 :help f"cities, of {(len CITIES)}")
@@ -149,7 +134,8 @@ The local procedures are threads of one program, so what they share is a variabl
   (setv [alone _ more _] (shortest distances :share False))
   (print f"; with nothing shared, {more} steps")
   (when options.picture
-    (draw trip {"length" length  "steps" [steps more]} options.picture))
+    (import pictures [draw-trip])
+    (draw-trip (lfor  k trip  (get CITIES k)) length [steps more] options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

@@ -1,0 +1,105 @@
+"Takes the times of the gallery, each in a process of its own."
+
+(import
+  concurrent.futures [ProcessPoolExecutor]
+  datetime [date]
+  importlib [import-module]
+  json
+  multiprocessing
+  os
+  pathlib [Path]
+  platform
+  re
+  time [perf-counter]
+  dpfw.master [dpfw-close]
+  peers)
+
+(setv
+  HERE (. (Path __file__) (absolute) parent)
+  FILE (/ HERE "times.json")
+  README (/ HERE "README.md")
+  NUMBERS [1 2 4]
+  ROUNDS 2)  ; the shorter one counts
+
+; Under hy, sys.executable is the hy script.
+(multiprocessing.set-executable hy.sys-executable)
+
+
+(defn pool [n]
+  "Processes that can import Hy's modules."
+  (ProcessPoolExecutor n :mp-context (multiprocessing.get-context "spawn")
+    :initializer import-module :initargs ["hy"]))
+
+(defn measured [work size]
+  "The seconds of a call, and what it gave."
+  (setv start (perf-counter)
+        result (work size))
+  [(- (perf-counter) start) result])
+
+(defn best-of [work sizes]
+  (setv [warm-up size] sizes)
+  (work warm-up)
+  (min (lfor  _ (range ROUNDS)  (measured work size)) :key (fn [pair] (get pair 0))))
+
+(defn by-slaves [name n]
+  (setv [sizes work _] ((get peers.WORKS name)))
+  (peers.start-slaves name n)
+  (try
+    (best-of work sizes)
+    (finally
+      (dpfw-close))))
+
+(defn by-pool [name n]
+  (setv [sizes _ work] ((get peers.WORKS name)))
+  (with [processes (pool n)  peers.disk (pool 1)]
+    (best-of (fn [size] (work processes n size)) sizes)))
+
+(defn fresh [f #* arguments]
+  (with [process (pool 1)]
+    (.result (.submit process f #* arguments))))
+
+(defn times-of [name]
+  "Seconds, by slaves and by processes of a pool, for each number of them."
+  (setv times {"slaves" {}  "pool" {}}
+        results [])
+  (for [n NUMBERS
+        [side measure] [["slaves" by-slaves] ["pool" by-pool]]]
+    (setv [seconds result] (fresh measure name n)
+          (get times side (str n)) (round seconds 3))
+    (.append results result)
+    (print f"{name :<12}{n} {side :<8}{seconds :7.2f} s" :flush True)
+    (when (!= result (get results 0))
+      (raise (ValueError f"{name}: {n} {side} gave another result than 1 slave"))))
+  times)
+
+
+(defn table [times]
+  (+ (.join "" ["| |" #* (gfor  n NUMBERS  f" {n} |") "\n|---|" #* (* ["---:|"] (len NUMBERS)) "\n"])
+     (.join "\n" (gfor
+       [side label] [["slaves" "slaves"] ["pool" "processes of a `ProcessPoolExecutor`"]]
+       (+ f"| {label} |" #* (gfor  n NUMBERS  f" {(get times side (str n)) :.2f} s |"))))
+     "\n"))
+
+(defn put [name content]
+  "Put a text between the marks of this name in README.md."
+  (setv text (.read-text README :encoding "utf-8")
+        block (re.compile f"(?<=<!-- begin {name} -->\n).*?(?=<!-- end {name} -->)" re.S))
+  (when (not (.search block text))
+    (raise (LookupError f"README.md has no <!-- begin {name} --> … <!-- end {name} -->")))
+  (.write-text README (.sub block (fn [_] content) text) :encoding "utf-8"))
+
+(defn take-times [names]
+  "Measure, and write times.json and the tables of README.md."
+  (setv result (if (.exists FILE) (json.loads (.read-text FILE)) {"times" {}}))
+  (for [name names]
+    (setv (get result "times" name) (times-of name)))
+  (.update result {
+    "date" (.isoformat (date.today))
+    "python" f"{(platform.python-implementation)} {(platform.python-version)}"
+    "system" f"{(platform.system)} {(platform.machine)}"
+    "cpus" (os.cpu-count)})
+  (.write-text FILE (+ (json.dumps result :indent 2) "\n"))
+  (for [name names]
+    (put f"times {name}" (table (get result "times" name))))
+  (put "machine"
+    f"Taken on {(get result "date")}, with {(get result "python")} on {(get result "system")} with {(get result "cpus")} processors.\n"))
