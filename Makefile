@@ -4,7 +4,7 @@
 # The interpreter to use: make test PYTHON=python3.12
 PYTHON = python3
 VENV = .venv
-# More arguments for pytest: make test ARGS='tests/test_sexp.hy -x'
+# More arguments, for pytest: make test ARGS='tests/test_sexp.hy -x', or for gallery: ARGS='pi --no-times'
 ARGS =
 # More interpreters for test-all to consider, before those on PATH.
 PYTHONS =
@@ -27,8 +27,9 @@ installed_tests := $(VENV)/.installed-tests
 installed_engines := $(VENV)/.installed-engines
 installed_bench := $(VENV)/.installed-bench
 installed_docs := $(VENV)/.installed-docs
+installed_gallery := $(VENV)/.installed-gallery
 
-.PHONY: help demo docs test test-all test-engines simulate interrupts soak bench scaling release-check clean
+.PHONY: help demo docs test test-all test-engines simulate interrupts soak bench scaling gallery release-check clean
 .NOTPARALLEL:
 
 help:
@@ -43,6 +44,7 @@ help:
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
 	@echo 'make scaling   measure a master with a thousand slaves, and write that into docs/'
+	@echo 'make gallery   make the pictures and times of examples/gallery anew (with tmux)'
 	@echo 'make release-check  say whether this tree can be released, and build it into dist/'
 	@echo 'make clean     remove all that these made'
 
@@ -95,6 +97,9 @@ bench: $(installed_bench)
 scaling: $(installed_bench)
 	$(VENV)/bin/hy -m bench.scaling
 
+gallery: $(installed_gallery)
+	$(VENV)/bin/hy -m examples.gallery $(ARGS)
+
 # Not the editable install: the tests from the sdist run with the tree that they come in,
 # since Python looks there first.
 release-check: $(installed_tests)
@@ -132,4 +137,8 @@ $(installed_bench): $(made) pyproject.toml hatch_build.py
 
 $(installed_docs): $(made) pyproject.toml hatch_build.py
 	$(VENV)/bin/python -m pip install --quiet --editable '.[docs]'
+	@touch $@ $(installed)
+
+$(installed_gallery): $(made) pyproject.toml hatch_build.py
+	$(VENV)/bin/python -m pip install --quiet --editable '.[gallery]'
 	@touch $@ $(installed)

@@ -86,6 +86,8 @@ these. What a word is worth depends on all documents, so that is asked first."
 
 ;; What the master does
 
+(setv WIDTH 98)  ; of what is shown, in characters
+
 (defn shares [[n None]]
   "The first n files of the library, with their modules' names, in shares of about 30."
   (setv root (Path (sysconfig.get-path "stdlib"))
@@ -131,7 +133,7 @@ these. What a word is worth depends on all documents, so that is asked first."
     (setv start (perf-counter)
           found (search question documents))
     (for [[score name line] found]
-      (print f"{score :6.2f}  {name :<32} {line}"))
+      (print (cut f"{score :6.2f}  {name :<32}  {line}" WIDTH)))
     (print f"{(len found)} in {(* 1000 (- (perf-counter) start)) :.1f} ms"))
   (dpfw-close))
 

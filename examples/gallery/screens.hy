@@ -12,40 +12,42 @@
   SIZE ["-x" "100" "-y" "50"]
   WAIT 60)  ; seconds, for anything at all
 
-(defn tmux [#* arguments]
-  (subprocess.check-output ["tmux" "-u" "-L" f"dpfw-gallery-{(os.getpid)}" "-f" os.devnull #* arguments]
+(defn tmux [server #* arguments]
+  (subprocess.check-output ["tmux" "-u" "-L" server "-f" os.devnull #* arguments]
     :env {#** os.environ  "LC_ALL" "C.UTF-8"} :text True))
 
-(defn screen []
-  (.rstrip (tmux "capture-pane" "-p")))
+(defn screen [server]
+  (.rstrip (tmux server "capture-pane" "-p")))
 
-(defn await-line [start n]
+(defn await-line [server start n]
   "Wait until the last line begins so, and n lines do."
   (setv deadline (+ (time.monotonic) WAIT))
   (while True
-    (setv lines (or (.splitlines (screen)) [""]))
+    (setv lines (or (.splitlines (screen server)) [""]))
     (when (and (.startswith (get lines -1) start)
                (= n (sum (gfor  line lines  (.startswith line start)))))
       (break))
     (when (> (time.monotonic) deadline)
-      (raise (TimeoutError (screen))))
+      (raise (TimeoutError (screen server))))
     (time.sleep 0.05)))
 
 (defn talk [name prompt answers]
   "The screen after a program has been given these answers, each after its prompt."
-  (tmux "new-session" "-d" #* SIZE
+  ; Of its own, since one that is told to end takes its time.
+  (setv server f"dpfw-{name}-{(os.getpid)}")
+  (tmux server "new-session" "-d" #* SIZE
     f"cd {(shlex.quote (str HERE))}; {(shlex.join [hy.sys-executable "-m" "hy" "-m" name])}; printf END; read _")
   (try
     (for [[n answer] (enumerate answers 1)]
-      (await-line prompt n)
-      (tmux "send-keys" "-l" answer)
-      (tmux "send-keys" "Enter"))
+      (await-line server prompt n)
+      (tmux server "send-keys" "-l" answer)
+      (tmux server "send-keys" "Enter"))
     (if (.startswith prompt "?")
-      (await-line prompt (+ 1 (len answers)))
-      (await-line "END" 1))
-    (.removesuffix (.removesuffix (screen) "END") prompt)
+      (await-line server prompt (+ 1 (len answers)))
+      (await-line server "END" 1))
+    (.removesuffix (.removesuffix (screen server) "END") prompt)
     (finally
-      (tmux "kill-server"))))
+      (tmux server "kill-server"))))
 
 (defn block [program text]
   (+ f"```\n$ hy examples/gallery/{program}.hy\n" (.rstrip text) "\n```\n"))
