@@ -68,9 +68,12 @@ HOST:PORT the slave is one that listens there: hy -m dpfw.slave 10000."
     (let [[host _ port] (.rpartition options.connect ":")]
       (dpfw-master-client host (int port)))
     (dpfw-launch 1))
-  (for [_ (range options.size)]
-    (print "Think of an animal.")
-    (print f"({(force (dpfw-make-task REMOTE talk))} animals are known)\n"))
+  (try
+    (for [_ (range options.size)]
+      (print "Think of an animal.")
+      (print f"({(force (dpfw-make-task REMOTE talk))} animals are known)\n"))
+    (except [EOFError]  ; the person has left
+      (print "Goodbye.")))
   (dpfw-close))
 
 (when (= __name__ "__main__")

@@ -10,12 +10,7 @@ these. What a word is worth depends on all documents, so that is asked first."
 
 (import
   argparse
-  collections [Counter]
   heapq [nlargest]
-  math
-  pathlib [Path]
-  re
-  readline  ; what `input` edits its line with
   sysconfig
   time [perf-counter]
   dpfw.launch [dpfw-launch]
@@ -103,7 +98,7 @@ these. What a word is worth depends on all documents, so that is asked first."
   "Have it indexed; the numbers of documents and of postings."
   (lfor  numbers (zip #* (dpfw-map keep shares :chunk-size 1))  (sum numbers)))
 
-(defn search [question documents [n 5]]
+(defn search [question documents [n 4]]
   "The n best documents: [score name first-line]."
   (setv words (list (set (re.findall "[a-z0-9]+" (.lower question))))
         have (dpfw-broadcast `(fn [i o]

@@ -59,9 +59,9 @@ digit for digit, whoever has computed what."
     (yield [(- (perf-counter) start) here (* n BATCH) #* (estimate inside (* n BATCH))])
     (when (and (>= n batches) (= here slaves))
       (break))
-    ; Each after as many batches more; results are taken meanwhile.
+    ; In a thread, since results are taken meanwhile.
     (when (and (< (+ 1 (len launches)) slaves)
-               (>= (* slaves n) (* batches (+ 1 (len launches)))))
+               (>= n (* batches (** (/ (+ 1 (len launches)) slaves) 2))))
       (.append launches (Thread :target dpfw-launch :args [1]))
       (.start (get launches -1))))
   (.close results)

@@ -3,7 +3,6 @@ path."
 
 (import
   math
-  pathlib [Path]
   matplotlib)
 
 (.use matplotlib "Agg")  ; into files, wherever it runs
@@ -86,7 +85,7 @@ path."
 
 (defn draw-grid [table grid picture]
   "A row of the table for each C, a column for each gamma."
-  (setv [figure axes] (plt.subplots :figsize [7 5.5] :layout "constrained")
+  (setv [figure axes] (plt.subplots :figsize [6.6 5.5] :layout "constrained")
         drawn (.imshow axes table :origin "lower" :cmap "viridis" :vmin 0 :vmax 1)
         n (len table)
         [y x] (divmod (.argmax table) n))
@@ -97,7 +96,7 @@ path."
   (.plot axes x y "s" :markersize 36 :markerfacecolor "none" :markeredgecolor "tab:red" :markeredgewidth 2)
   (.set axes :xlabel "gamma" :ylabel "C" :xticks (range n) :yticks (range n)
     :xticklabels (lfor  g (get grid "gamma")  f"{g :.0e}")
-    :yticklabels (lfor  c (get grid "C")  f"{c :.3g}")
+    :yticklabels (lfor  c (get grid "C")  f"{c :.4g}")
     :title f"Digits read correctly, in %, of those not seen before\nbest: {(* 100 (.max table)) :.2f} %")
   (.colorbar figure drawn)
   (.savefig figure picture :dpi DPI))

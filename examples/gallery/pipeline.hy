@@ -76,7 +76,7 @@ hy -m dpfw.slave --label cpu."
 
 ;; What the master does
 
-(defn library [[n None]]
+(defn library [n]
   "The first n files of the standard library."
   (setv root (Path (sysconfig.get-path "stdlib")))
   (cut (sorted (gfor
@@ -117,7 +117,7 @@ hy -m dpfw.slave --label cpu."
 
 (defn main []
   (setv parser (argparse.ArgumentParser :description "A pipeline of three kinds of slaves"))
-  (.add-argument parser "--size" :type int :help "files; all if not given")
+  (.add-argument parser "--size" :type int :default 400 :help "files")
   (.add-argument parser "--slaves" :type int :default 2 :help "with the label cpu")
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser))

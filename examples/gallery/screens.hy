@@ -59,6 +59,6 @@
 
 (defn index []
   (block "index" (talk "index" "?" [
-    "decode base64" "copy a directory tree" "longest common prefix" "permutations of elements"])))
+    "decode base64" "day of the week" "longest common prefix"])))
 
 (setv SCREENS {"index" index  "animals" animals})

@@ -10,6 +10,7 @@
   pathlib [Path]
   platform
   re
+  sys
   time [perf-counter]
   dpfw.master [dpfw-close]
   peers)
@@ -21,12 +22,10 @@
   NUMBERS [1 2 4]
   ROUNDS 2)  ; the shorter one counts
 
-; Under hy, sys.executable is the hy script.
-(multiprocessing.set-executable hy.sys-executable)
-
-
 (defn pool [n]
   "Processes that can import Hy's modules."
+  ; Under hy, sys.executable is the hy script.
+  (multiprocessing.set-executable (getattr hy "sys_executable" sys.executable))
   (ProcessPoolExecutor n :mp-context (multiprocessing.get-context "spawn")
     :initializer import-module :initargs ["hy"]))
 

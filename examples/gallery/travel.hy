@@ -34,32 +34,33 @@ The local procedures are threads of one program, so what they share is a variabl
 (dpfw-import math)
 
 (dpfw-defn explore [trip distances best exchange]
-  "Follow all that begins like ``trip`` and may be shorter than ``best``. Every thousand
-  steps, ``exchange`` is given the best trip found, and gives the length to beat.
-  Returns the steps it took."
-  (setv cheapest (lfor  [k row] (enumerate distances)  (min (+ (cut row k) (cut row (+ k 1) None))))
+  "Follow all that begins like ``trip`` and may be shorter than ``best``. At first and
+  every thousand steps, ``exchange`` is given the best trip found, and gives the length
+  to beat. Returns the steps it took."
+  (setv ways (lfor  row distances  (cut (sorted row) 1 3))  ; each city's two shortest
         found [best []]
         steps 0)
 
   (defn follow [trip length left least]
-    "``least`` is what the ways to come cost at the least: the cheapest from each city left."
+    "``least`` is twice what is to come, at the least: who comes to a city also leaves it."
     (nonlocal best found steps)
-    (+= steps 1)
     (when (= (% steps 1000) 0)
       (setv best (exchange found)))
+    (+= steps 1)
     (setv row (get distances (get trip -1)))
     (if left
       (for [city (sorted left :key row.__getitem__)]
-        (setv further (+ length (get row city)))
-        (when (< (+ further least) best)
-          (follow [#* trip city] further (- left #{city}) (- least (get cheapest city)))))
+        (setv further (+ length (get row city))
+              [shortest second] (get ways city))
+        (when (< (+ (* 2 further) (- least second)) (* 2 best))
+          (follow [#* trip city] further (- left #{city}) (- least shortest second))))
       (when (< (+ length (get row (get trip 0))) best)
         (setv best (+ length (get row (get trip 0)))
               found [best trip]))))
 
   (setv left (- (set (range (len distances))) (set trip)))
   (follow trip (sum (map (fn [a b] (get distances a b)) trip (cut trip 1 None)))
-    left (sum (gfor  city left  (get cheapest city))))
+    left (+ (get ways 0 0) (sum (gfor  city left  (sum (get ways city))))))
   (exchange found)
   steps)
 
@@ -120,7 +121,7 @@ The local procedures are threads of one program, so what they share is a variabl
 
 (defn main []
   (setv parser (argparse.ArgumentParser :description "The shortest round trip"))
-  (.add-argument parser "--size" :type int :default 15 :help f"cities, of {(len CITIES)}")
+  (.add-argument parser "--size" :type int :default 16 :help f"cities, of {(len CITIES)}")
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser)
