@@ -31,6 +31,7 @@ them, hy -m examples.gallery NAME..."
   (setv parser (argparse.ArgumentParser :prog "hy -m examples.gallery"
                  :description "Makes pictures, screens and times anew"))
   (.add-argument parser "names" :nargs "*" :metavar "NAME" :help "all if none is given")
+  (.add-argument parser "--no-pictures" :action "store_true")
   (.add-argument parser "--no-times" :action "store_true")
   (setv options (.parse-args parser)
         all (sorted #{#* PICTURES #* SCREENS #* WORKS})
@@ -40,10 +41,11 @@ them, hy -m examples.gallery NAME..."
       (.error parser f"there is no {name}; there are {(.join ", " all)}")))
   (defn chosen [these]
     (lfor  name these  :if (in name names)  name))
-  (for [name (chosen PICTURES)]
-    (take-picture name))
-  (for [name (chosen SCREENS)]
-    (put f"screen {name}" ((get SCREENS name))))
+  (when (not options.no-pictures)
+    (for [name (chosen PICTURES)]
+      (take-picture name))
+    (for [name (chosen SCREENS)]
+      (put f"screen {name}" ((get SCREENS name)))))
   (when (not options.no-times)
     (take-times (chosen WORKS))))
 

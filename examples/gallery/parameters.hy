@@ -49,7 +49,8 @@ pip install 'dpfw[gallery]'."
   (setv options (.parse-args parser))
   (dpfw-launch options.slaves)
   (setv search (on-slaves options.size))
-  (print f"{(* FOLDS (** options.size 2))} fits; the best is {search.best-params-}, with {search.best-score- :.6f}")
+  (setv best search.best-params-)
+  (print f"{(* FOLDS (** options.size 2))} fits; the best is C = {(:C best) :.4g}, gamma = {(:gamma best) :.4g}, with {search.best-score- :.6f}")
   (when options.picture
     (import pictures [draw-grid])
     (draw-grid (accuracies search options.size) (grid options.size) options.picture))

@@ -20,7 +20,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
 
 (defn pi []
   (import pi [BATCH estimate hits pi-of])
-  [[8 200]
+  [[8 150]
    pi-of
    (fn [pool n batches]
      (estimate (sum (.map pool hits (range batches) (* [BATCH] batches))) (* BATCH batches)))])
@@ -61,7 +61,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
   (setv files 200)
   (defn words [n]
     (lfor  [_ typo] (typos n)  typo))
-  [[40 200]
+  [[40 100]
    (fn [n] (lfor  [_ word _] (ask (words n) files)  word))
    (fn [pool processes n] (list (.map pool (partial answer :files files) (words n))))])
 
@@ -76,7 +76,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
 
 (defn travel []
   (import travel [beginnings greedy shortest table])
-  [[8 15]
+  [[8 14]
    (fn [n] (get (shortest (table n)) 0))
    (fn [pool processes n]
      (setv distances (table n)

@@ -25,8 +25,8 @@ The local procedures are threads of one program, so what they share is a variabl
 (setv CITIES [  ; name, latitude, longitude
   ["Bern" 46.95 7.45] ["Lisbon" 38.72 -9.14] ["Athens" 37.98 23.73] ["Oslo" 59.91 10.75]
   ["Warsaw" 52.23 21.01] ["Dublin" 53.35 -6.26] ["Rome" 41.90 12.50] ["Paris" 48.86 2.35]
-  ["Helsinki" 60.17 24.94] ["Belgrade" 44.79 20.45] ["Madrid" 40.42 -3.70] ["Berlin" 52.52 13.41]
-  ["Bucharest" 44.43 26.10] ["London" 51.51 -0.13] ["Vienna" 48.21 16.37] ["Copenhagen" 55.68 12.57]
+  ["Helsinki" 60.17 24.94] ["Copenhagen" 55.68 12.57] ["Madrid" 40.42 -3.70] ["Berlin" 52.52 13.41]
+  ["Bucharest" 44.43 26.10] ["London" 51.51 -0.13] ["Vienna" 48.21 16.37] ["Belgrade" 44.79 20.45]
   ["Riga" 56.95 24.11] ["Brussels" 50.85 4.35] ["Sofia" 42.70 23.32] ["Prague" 50.08 14.44]])
 
 ;; What slaves do
@@ -121,7 +121,7 @@ The local procedures are threads of one program, so what they share is a variabl
 
 (defn main []
   (setv parser (argparse.ArgumentParser :description "The shortest round trip"))
-  (.add-argument parser "--size" :type int :default 16 :help f"cities, of {(len CITIES)}")
+  (.add-argument parser "--size" :type int :default 14 :help f"cities, of {(len CITIES)}")
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser)
