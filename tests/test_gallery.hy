@@ -117,7 +117,7 @@ find is what another way of computing finds. And its page shows what was measure
   (setv frames (frames-of (.read-bytes picture)))
   (assert (= (len frames) 3))
   (for [[n frame] (enumerate frames)]
-    (setv step (/ 3.2 40 (** 1.48 n)))
+    (setv step (/ 3.2 40 (** 1.52 n)))
     (assert (= (lfor  row frame  (lfor  colour row  (= colour 0)))
                (lfor  y (range 30)  (lfor  x (range 40)
                  (stays (complex (+ -0.743643887037151 (* step (- x 20)))

@@ -19,7 +19,7 @@ the next ones, and all are busy until the end."
 (setv
   CENTRE #(-0.743643887037151 0.131825904205330)
   WIDEST 3.2     ; the first frame's width, in the plane
-  ZOOM 1.48      ; from one frame to the next
+  ZOOM 1.52      ; from one frame to the next
   SHAPE 0.75     ; height by width
   LIMIT 400      ; steps, after which a point is taken to be inside
   DELAY 120)     ; milliseconds for a frame
@@ -92,8 +92,8 @@ the next ones, and all are busy until the end."
 
 (defn main []
   (setv parser (argparse.ArgumentParser :description "A zoom into the Mandelbrot set"))
-  (.add-argument parser "--size" :type int :default 360 :help "width in pixels")
-  (.add-argument parser "--frames" :type int :default 26)
+  (.add-argument parser "--size" :type int :default 320 :help "width in pixels")
+  (.add-argument parser "--frames" :type int :default 24)
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :default (Path "mandelbrot.png"))
   (setv options (.parse-args parser))

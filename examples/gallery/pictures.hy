@@ -39,7 +39,7 @@ path."
       :xycoords #("data" "axes fraction") :xytext [5 0] :textcoords "offset points"))
   (.set below :xlabel "seconds" :ylabel "σ" :xlim [0 (get seconds -1)]
     :ylim [(* 0.8 (get errors -1)) (* 12 (get errors -1))])
-  (.legend below :loc "lower left")
+  (.legend below :loc "upper right" :bbox-to-anchor [1 0.9])
   (.savefig figure picture :dpi DPI))
 
 (defn draw-answers [answers picture]
