@@ -33,6 +33,7 @@ them, hy -m examples.gallery NAME..."
   (.add-argument parser "names" :nargs "*" :metavar "NAME" :help "all if none is given")
   (.add-argument parser "--no-pictures" :action "store_true")
   (.add-argument parser "--no-times" :action "store_true")
+  (.add-argument parser "--rounds" :type int :default 2 :help "turns for each time, of which the shortest counts")
   (setv options (.parse-args parser)
         all (sorted #{#* PICTURES #* SCREENS #* WORKS})
         names (or options.names all))
@@ -47,7 +48,7 @@ them, hy -m examples.gallery NAME..."
     (for [name (chosen SCREENS)]
       (put f"screen {name}" ((get SCREENS name)))))
   (when (not options.no-times)
-    (take-times (chosen WORKS))))
+    (take-times (chosen WORKS) options.rounds)))
 
 (when (= __name__ "__main__")
   (main))

@@ -11,7 +11,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
 
 (defn mandelbrot []
   (import mandelbrot [frame-rows row zoom])
-  [[2 8]
+  [[2 4]
    (fn [frames] (zoom frames 160))
    (fn [pool n frames]
      (setv jobs (lfor  k (range frames)  job (frame-rows k 160)  job)
@@ -20,14 +20,14 @@ is computed is the same function; what is handed out is as coarse on both sides.
 
 (defn pi []
   (import pi [BATCH estimate hits pi-of])
-  [[8 150]
+  [[8 90]
    pi-of
    (fn [pool n batches]
      (estimate (sum (.map pool hits (range batches) (* [BATCH] batches))) (* BATCH batches)))])
 
 (defn parameters []
   (import parameters [accuracies grid on-slaves])
-  [[2 5]
+  [[2 3]
    (fn [n] (.tolist (.flatten (accuracies (on-slaves n) n))))
    (fn [pool processes n]
      (setv pairs (lfor  C (get (grid n) "C")  gamma (get (grid n) "gamma")  [C gamma]))
@@ -44,7 +44,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
 
 (defn index []
   (import collections [defaultdict]  index [index index-files shares])
-  [[60 None]
+  [[60 400]
    (fn [files] (index (shares files)))
    (fn [pool n files]
      ; A process of a pool keeps nothing that could be asked for later, so all of the
@@ -61,7 +61,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
   (setv files 200)
   (defn words [n]
     (lfor  [_ typo] (typos n)  typo))
-  [[40 100]
+  [[40 60]
    (fn [n] (lfor  [_ word _] (ask (words n) files)  word))
    (fn [pool processes n] (list (.map pool (partial answer :files files) (words n))))])
 
@@ -94,7 +94,7 @@ is computed is the same function; what is handed out is as coarse on both sides.
 
 (defn pipeline []
   (import asyncio  pipeline [library measure run text-of])
-  [[40 400]
+  [[40 200]
    (fn [files] (get (asyncio.run (run (library files) cpus)) 0))
    (fn [pool processes files]
      ; The third kind is this process, which has the database.

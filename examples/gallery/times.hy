@@ -19,8 +19,7 @@
   HERE (. (Path __file__) (absolute) parent)
   FILE (/ HERE "times.json")
   README (/ HERE "README.md")
-  NUMBERS [1 2 4]
-  ROUNDS 2)  ; the shorter one counts
+  NUMBERS [1 2 4])
 
 (defn pool [n]
   "Processes that can import Hy's modules."
@@ -35,35 +34,36 @@
         result (work size))
   [(- (perf-counter) start) result])
 
-(defn best-of [work sizes]
+(defn best-of [work sizes rounds]
+  "The shortest turn, of so many."
   (setv [warm-up size] sizes)
   (work warm-up)
-  (min (lfor  _ (range ROUNDS)  (measured work size)) :key (fn [pair] (get pair 0))))
+  (min (lfor  _ (range rounds)  (measured work size)) :key (fn [pair] (get pair 0))))
 
-(defn by-slaves [name n]
+(defn by-slaves [name n rounds]
   (setv [sizes work _] ((get peers.WORKS name)))
   (peers.start-slaves name n)
   (try
-    (best-of work sizes)
+    (best-of work sizes rounds)
     (finally
       (dpfw-close))))
 
-(defn by-pool [name n]
+(defn by-pool [name n rounds]
   (setv [sizes _ work] ((get peers.WORKS name)))
   (with [processes (pool n)  peers.disk (pool 1)]
-    (best-of (fn [size] (work processes n size)) sizes)))
+    (best-of (fn [size] (work processes n size)) sizes rounds)))
 
 (defn fresh [f #* arguments]
   (with [process (pool 1)]
     (.result (.submit process f #* arguments))))
 
-(defn times-of [name]
+(defn times-of [name rounds]
   "Seconds, by slaves and by processes of a pool, for each number of them."
   (setv times {"slaves" {}  "pool" {}}
         results [])
   (for [n NUMBERS
         [side measure] [["slaves" by-slaves] ["pool" by-pool]]]
-    (setv [seconds result] (fresh measure name n)
+    (setv [seconds result] (fresh measure name n rounds)
           (get times side (str n)) (round seconds 3))
     (.append results result)
     (print f"{name :<12}{n} {side :<8}{seconds :7.2f} s" :flush True)
@@ -87,18 +87,24 @@
     (raise (LookupError f"README.md has no <!-- begin {name} --> … <!-- end {name} -->")))
   (.write-text README (.sub block (fn [_] content) text) :encoding "utf-8"))
 
-(defn take-times [names]
-  "Measure, and write times.json and the tables of README.md."
-  (setv result (if (.exists FILE) (json.loads (.read-text FILE)) {"times" {}}))
+(defn take-times [names rounds]
+  "Measure, and write times.json and the tables of README.md, after each program."
   (for [name names]
-    (setv (get result "times" name) (times-of name)))
-  (.update result {
-    "date" (.isoformat (date.today))
-    "python" f"{(platform.python-implementation)} {(platform.python-version)}"
-    "system" f"{(platform.system)} {(platform.machine)}"
-    "cpus" (os.cpu-count)})
-  (.write-text FILE (+ (json.dumps result :indent 2) "\n"))
-  (for [name names]
-    (put f"times {name}" (table (get result "times" name))))
-  (put "machine"
-    f"Taken on {(get result "date")}, with {(get result "python")} on {(get result "system")} with {(get result "cpus")} processors.\n"))
+    (setv
+      times (times-of name rounds)
+      result {
+        "date" (.isoformat (date.today))
+        "python" f"{(platform.python-implementation)} {(platform.python-version)}"
+        "system" f"{(platform.system)} {(platform.machine)}"
+        "cpus" (os.cpu-count)
+        "times" {#** (taken)  name times}})
+    (.write-text FILE (+ (json.dumps result :indent 2) "\n"))
+    (put f"times {name}" (table times))
+    (put "machine"
+      f"Taken on {(get result "date")}, with {(get result "python")} on {(get result "system")} with {(get result "cpus")} processors.\n")))
+
+(defn taken []
+  "The times that were taken before."
+  (if (.exists FILE)
+    (get (json.loads (.read-text FILE)) "times")
+    {}))
