@@ -36,7 +36,13 @@ find is what another way of computing finds. And its page shows what was measure
     "pipeline" ["pipeline" "--size" 40 "--slaves" 1]})
 
 (defn run [name #* arguments  [answers ""]]
-  "What a program prints; its standard input is a file."
+  "What a program prints, if it ends well."
+  (setv done (ended name arguments answers))
+  (assert (= #(done.returncode done.stderr) #(0 "")) f"status {done.returncode}\n{done.stdout}\n{done.stderr}")
+  done.stdout)
+
+(defn ended [name arguments [answers ""] [path GALLERY]]
+  "A program that has been run, with files for its standard streams."
   ; Hy 1.3 runs no file by its name on Python 3.12.0 to 3.12.5 (hylang/hy#2598).
   (setv program (if (<= #(3 12) sys.version-info #(3 12 6))
     ["-m" name]
@@ -49,15 +55,14 @@ find is what another way of computing finds. And its page shows what was measure
     (.seek in 0)
     (setv done (subprocess.run [sys.executable "-m" "hy" #* program #* (map str arguments)]
       :cwd folder
-      :env (| os.environ {"PYTHONPATH" (.join os.pathsep [(str ROOT) (str GALLERY)])
+      :env (| os.environ {"PYTHONPATH" (.join os.pathsep [(str path) (str ROOT) (str GALLERY)])
                           "MPLCONFIGDIR" folder})
       :stdin in  :stdout out  :stderr err
       :timeout WAIT))
     (.seek out 0)
     (.seek err 0)
-    (setv [stdout stderr] [(.read out) (.read err)]))
-  (assert (= #(done.returncode stderr) #(0 "")) f"status {done.returncode}\n{stdout}\n{stderr}")
-  stdout)
+    (setv done.stdout (.read out)  done.stderr (.read err)))
+  done)
 
 (defn library [[skip #{"site-packages"}]]
   "The files of the standard library, in order."
@@ -301,6 +306,17 @@ find is what another way of computing finds. And its page shows what was measure
         [width height] (struct.unpack-from ">2I" (.read-bytes picture) 16))
   (assert (.startswith (.read-bytes picture) b"\x89PNG\r\n\x1a\n"))
   (assert (and (> width 500) (> height 300)) f"{width} × {height}"))
+
+
+(defn [(pytest.mark.parametrize #("module" "command") [
+    #("matplotlib" ["pi" "--picture" "p.png"])
+    #("sklearn" ["parameters"])])]
+      test-what-is-missing-is-said-at-once [module command tmp-path]
+  (.write-text (/ tmp-path f"{module}.py") "raise ImportError")
+  (setv [name #* arguments] command
+        done (ended name arguments :path tmp-path))
+  (assert (= #(done.returncode done.stdout) #(1 "")) done.stdout)
+  (assert (re.fullmatch r".* needs .*: pip install 'dpfw\[gallery\]'\n" done.stderr) done.stderr))
 
 
 ;; Its page

@@ -11,14 +11,18 @@ pip install 'dpfw[gallery]'."
 (import
   argparse
   pathlib [Path]
-  dpfw.joblib
   dpfw.launch [dpfw-launch]
-  dpfw.master *
-  joblib [parallel-config]
-  numpy :as np
-  sklearn.datasets [load-digits]
-  sklearn.model-selection [GridSearchCV]
-  sklearn.svm [SVC])
+  dpfw.master *)
+(try
+  (import
+    dpfw.joblib
+    joblib [parallel-config]
+    numpy :as np
+    sklearn.datasets [load-digits]
+    sklearn.model-selection [GridSearchCV]
+    sklearn.svm [SVC])
+  (except [ImportError]
+    (raise (SystemExit "this needs scikit-learn, joblib and cloudpickle: pip install 'dpfw[gallery]'"))))
 
 (setv FOLDS 3)
 
@@ -47,13 +51,14 @@ pip install 'dpfw[gallery]'."
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser))
+  (when options.picture
+    (import pictures))  ; or say now that it cannot
   (dpfw-launch options.slaves)
   (setv search (on-slaves options.size))
   (setv best search.best-params-)
   (print f"{(* FOLDS (** options.size 2))} fits; the best is C = {(:C best) :.4g}, gamma = {(:gamma best) :.4g}, with {search.best-score- :.6f}")
   (when options.picture
-    (import pictures [draw-grid])
-    (draw-grid (accuracies search options.size) (grid options.size) options.picture))
+    (pictures.draw-grid (accuracies search options.size) (grid options.size) options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

@@ -74,6 +74,8 @@ digit for digit, whoever has computed what."
   (.add-argument parser "--slaves" :type int :default 3 :help "in the end")
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser))
+  (when options.picture
+    (import pictures))  ; or say now that it cannot
   (dpfw-launch 1)
   (setv steps [])
   (for [step (growing options.size options.slaves)]
@@ -83,8 +85,7 @@ digit for digit, whoever has computed what."
       (print f"{seconds :6.2f} s  {slaves} slave{(if (= slaves 1) " " "s")}  {points :>12,} points  {p :.6f} ± {error :.6f}" :flush True)))
   (print f"{p :.9f} ± {error :.9f} by {points} points and {slaves} slaves")
   (when options.picture
-    (import pictures [draw-pi])
-    (draw-pi steps options.picture))
+    (pictures.draw-pi steps options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

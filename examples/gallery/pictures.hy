@@ -1,9 +1,11 @@
 "The pictures of the gallery, by matplotlib. Each takes what its program has found, and a
 path."
 
-(import
-  math
-  matplotlib)
+(import math)
+(try
+  (import matplotlib)
+  (except [ImportError]
+    (raise (SystemExit "a picture needs matplotlib: pip install 'dpfw[gallery]'"))))
 
 (.use matplotlib "Agg")  ; into files, wherever it runs
 (import matplotlib.pyplot :as plt)

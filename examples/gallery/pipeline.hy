@@ -121,14 +121,15 @@ hy -m dpfw.slave --label cpu."
   (.add-argument parser "--slaves" :type int :default 2 :help "with the label cpu")
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser))
+  (when options.picture
+    (import pictures))  ; or say now that it cannot
   (start-slaves options.slaves)
   (setv [functions spans] (asyncio.run (run (library options.size) options.slaves)))
   (print f"{functions} functions are stored; those with the most branches:")
   (for [[n name path line] (worst 5)]
     (print f"{n :>5}  {name :<24} {(. (Path path) name)}:{line}"))
   (when options.picture
-    (import pictures [draw-lanes])
-    (draw-lanes spans options.picture))
+    (pictures.draw-lanes spans options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

@@ -93,6 +93,8 @@ question that reaches it."
   (.add-argument parser "--slaves" :type int :default 2)
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser))
+  (when options.picture
+    (import pictures))  ; or say now that it cannot
   (dpfw-launch options.slaves)
   (setv [words misspelt] (zip #* (typos options.size))
         answers (ask misspelt options.files)
@@ -102,8 +104,7 @@ question that reaches it."
   (print f"{right} of {options.size} as they were meant, by"
          (len (sfor  [pid _ _] answers  pid)) "slaves")
   (when options.picture
-    (import pictures [draw-answers])
-    (draw-answers answers options.picture))
+    (pictures.draw-answers answers options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")

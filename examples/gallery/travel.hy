@@ -126,6 +126,8 @@ The local procedures are threads of one program, so what they share is a variabl
   (.add-argument parser "--picture" :type Path :help "a file for it")
   (setv options (.parse-args parser)
         distances (table options.size))
+  (when options.picture
+    (import pictures))  ; or say now that it cannot
   (dpfw-launch options.slaves)
   (setv [length trip steps history] (shortest distances))
   (for [[seconds length] history]
@@ -135,8 +137,7 @@ The local procedures are threads of one program, so what they share is a variabl
   (setv [alone _ more _] (shortest distances :share False))
   (print f"; with nothing shared, {more} steps")
   (when options.picture
-    (import pictures [draw-trip])
-    (draw-trip (lfor  k trip  (get CITIES k)) length [steps more] options.picture))
+    (pictures.draw-trip (lfor  k trip  (get CITIES k)) length [steps more] options.picture))
   (dpfw-close))
 
 (when (= __name__ "__main__")
