@@ -12,9 +12,11 @@ HOST:PORT the slave is one that listens there: hy -m dpfw.slave 10000."
   argparse
   dpfw.launch [dpfw-launch]
   dpfw.master *)
-(require dpfw.master [dpfw-defn])
+(require dpfw.master [dpfw-defn dpfw-import])
 
 ;; What slaves do: a tree of questions, [question yes no], whose leaves are animals
+
+(dpfw-import dpfw.slave [dpfw-slave-ht])
 
 (dpfw-defn play [ask say]
   "One game. ``ask`` gives the person's answer to a question, ``say`` tells something."

@@ -22,6 +22,7 @@ these. What a word is worth depends on all documents, so that is asked first."
 (dpfw-import
   ast
   collections [Counter defaultdict]
+  dpfw.slave [dpfw-slave-ht]
   heapq [nlargest]
   math
   pathlib [Path]

@@ -15,7 +15,7 @@ pip install 'dpfw[gallery]'."
   dpfw.master *)
 (try
   (import
-    dpfw.joblib
+    dpfw.joblib :as _
     joblib [parallel-config]
     numpy :as np
     sklearn.datasets [load-digits]

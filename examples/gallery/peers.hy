@@ -89,7 +89,8 @@ is computed is the same function; what is handed out is as coarse on both sides.
   (setv found best)
   (explore trip distances best (fn [news]
     (nonlocal found)
-    (setv found (get news 0))))
+    (setv found (get news 0))
+    found))
   found)
 
 (defn pipeline []

@@ -26,6 +26,8 @@ hy -m dpfw.slave --label cpu."
 
 (dpfw-import
   ast
+  dpfw.slave [dpfw-slave-ht]
+  dpfw.srfi-69 [hash-table-exists? hash-table-ref hash-table-set!]
   os
   pathlib [Path]
   sqlite3

@@ -22,6 +22,8 @@ question that reaches it."
 
 (dpfw-import
   collections [Counter]
+  dpfw.slave [dpfw-slave-ht]
+  dpfw.srfi-69 [hash-table-exists? hash-table-ref hash-table-set!]
   os
   pathlib [Path]
   re
