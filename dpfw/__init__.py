@@ -38,7 +38,10 @@ _PLACES = {
         name: name
         for name in ["read", "read_object", "read_result", "write", "write_object"]
     },
-    "dpfw.launch": {"launch_ssh": "dpfw_launch_ssh"},
+    "dpfw.launch": {
+        f"launch_{where}": f"dpfw_launch_{where}"
+        for where in ["dask", "ipyparallel", "ray", "ssh"]
+    },
     "dpfw.master": {
         "Master": "Master",
         "connect": "dpfw_master_client",

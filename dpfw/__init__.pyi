@@ -7,6 +7,9 @@ from dpfw import (
 from dpfw.executor import Executor as Executor
 from dpfw.launch import (
     dpfw_launch as _launch,
+    dpfw_launch_dask as launch_dask,
+    dpfw_launch_ipyparallel as launch_ipyparallel,
+    dpfw_launch_ray as launch_ray,
     dpfw_launch_ssh as launch_ssh,
 )
 from dpfw.master import (

@@ -1,4 +1,5 @@
-"Launching: slave processes of one's own, on this machine, and on others over ssh.
+"Launching: slave processes of one's own, on this machine, on others over ssh, and on
+clusters that Dask, Ray or IPython Parallel has.
 
 ::
 
@@ -13,8 +14,13 @@ its master, however that ends. One that ends before is replaced."
   inspect
   sys
   types [ModuleType]
+  dpfw.dispatch.options [check-seconds]
   dpfw.dispatch.spawned [check-main-imported]
+  dpfw.engines.dask [dask-launch]
+  dpfw.engines.ipyparallel [ipyparallel-launch]
+  dpfw.engines.ray [ray-launch]
   dpfw.master [default-master]
+  dpfw.processes.launch [START-TIMEOUT]
   dpfw.processes.local [local-launch]
   dpfw.processes.settings [Settings]
   dpfw.ssh.command [checked-command checked-path destinations]
@@ -74,6 +80,57 @@ its master, however that ends. One that ends before is replaced."
   (setv given [(destinations hosts) per-host (checked-path python) (checked-command ssh)])
   (.up (ssh-launch (or master (default-master)) #* given)))
 
+(defn [tidy] dpfw-launch-dask [client n [master None] * [resources None] [host None] [port 0] [timeout START-TIMEOUT]
+                        [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
+  "Start ``n`` slaves on the workers of a Dask cluster. Wait until all are connected and
+  prepared, and return their slaves. ::
+
+    (import distributed [Client])
+    (dpfw-launch-dask (Client \"tcp://scheduler:8786\") 8)
+
+  ``client`` is a `distributed.Client`. Each slave is one long task there, with a process of its
+  own, and takes a thread of a worker; ``resources`` is a dict of what else it needs, as Dask
+  has it. The workers must have dpfw, and the slaves see the modules that these see.
+
+  The slaves dial this process: as ``host``, or else by the address that it has towards the scheduler,
+  and on ``port``, 0 being any free one. ``timeout`` is how many seconds each has to come up; where a
+  cluster starts machines first, give more. The other options are those of `dpfw-launch`.
+
+  They end with the master, with the client, and with their worker. One whose worker is lost or
+  retired is replaced. Raises `LaunchError`, which says what Dask answered and what to do, when one
+  does not come up; then none stays."
+  (check-number n)
+  (check-seconds "timeout" timeout)
+  (setv settings (Settings n name labels env memory lifetime tasks))
+  (check-main-imported)
+  (.up (dask-launch (or master (default-master)) client settings host port timeout resources)))
+
+(defn [tidy] dpfw-launch-ray [n [master None] * [resources None] [host None] [port 0] [timeout START-TIMEOUT]
+                       [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
+  "The same on the Ray cluster that this process is in, by ``(ray.init)``. Each slave takes a
+  processor. ::
+
+    (import ray)
+    (ray.init \"auto\")
+    (dpfw-launch-ray 8)"
+  (check-number n)
+  (check-seconds "timeout" timeout)
+  (setv settings (Settings n name labels env memory lifetime tasks))
+  (check-main-imported)
+  (.up (ray-launch (or master (default-master)) settings host port timeout resources)))
+
+(defn [tidy] dpfw-launch-ipyparallel [client n [master None] * [host None] [port 0] [timeout START-TIMEOUT]
+                               [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
+  "The same on the engines of an `ipyparallel.Client`. Each slave takes an engine. ::
+
+    (import ipyparallel)
+    (dpfw-launch-ipyparallel (ipyparallel.Client) 8)"
+  (check-number n)
+  (check-seconds "timeout" timeout)
+  (setv settings (Settings n name labels env memory lifetime tasks))
+  (check-main-imported)
+  (.up (ipyparallel-launch (or master (default-master)) client settings host port timeout)))
+
 (defn check-number [n]
   (unless (and (is (type n) int) (>= n 0))
     (raise ((if (is (type n) int) ValueError TypeError)
@@ -90,4 +147,4 @@ its master, however that ends. One that ends before is replaced."
   (. (get sys.modules __name__) __class__) LaunchModule
   __signature__ (inspect.signature dpfw-launch))
 
-(export :objects [dpfw-launch dpfw-launch-ssh])
+(export :objects [dpfw-launch dpfw-launch-ssh dpfw-launch-dask dpfw-launch-ray dpfw-launch-ipyparallel])

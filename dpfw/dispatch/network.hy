@@ -540,6 +540,8 @@ two steps (``net/interrupt``)."
   (defn say-gone [self session]
     (when self.tree.wanted
       (.run self.node.threads self.tree.note-gone session.slave))
+    (when session.slave.linked
+      (.gone session.slave.linked))
     (cond
       (.is-set self.node.closed) None
       session.farewell (.say self.node log.info "%r was drained, and has left" session.slave)

@@ -65,7 +65,7 @@ Further words may stand there, and are passed over by who does not know them."
         (= key "pid") (and (is (type value) int) (<= 0 value MAX-PID))
         (= key "labels") (and (isinstance value list) (<= (len value) MOST-LABELS) (all (map text? value)))
         (= key "output") (is (type value) bool)
-        (in key #{"dpfw" "hy" "python" "host" "name"}) (text? value)
+        (in key #{"dpfw" "hy" "python" "host" "name" "place"}) (text? value)
         True True)
       (raise (ValueError f"{value !r} cannot be the {key} of an end"))))
   about)

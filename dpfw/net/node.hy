@@ -2,6 +2,7 @@
 hands, and owns every thread and socket that comes of it."
 
 (import
+  functools [partial]
   logging
   os
   select
@@ -69,7 +70,7 @@ hands, and owns every thread and socket that comes of it."
       self.connections (set)
       self.strangers {}     ; accepted connections that shake hands, oldest first, and since when
       self.short False      ; has the log told that there are no descriptors left?
-      self.waiting []       ; listeners that wait until there are fewer
+      self.waiting []       ; listeners that wait until there are fewer, and what they admit by
       self.checks None      ; the timer of `check-hosts`
       self.closers (set)    ; what else to call when the node closes,
       self.releases []      ; and in a process that was forked, to close what is the parent's
@@ -82,24 +83,26 @@ hands, and owns every thread and socket that comes of it."
       (setv self.cookie (cookie)))
     self.cookie)
 
-  (defn listen [self [port 0] [backlog 1000] [host None]]
+  (defn listen [self [port 0] [backlog 1000] [host None] [secret None] [joined None]]
     "Listen for the other role, without blocking. ``port`` 0 is any free port,
     ``host`` None every address of this machine. Returns the host and port that
-    it got. Raises `AddressError` and `CookieError`."
+    it got. Who dials there holds ``secret``, or the node's if that is None, and
+    ``joined`` is called with who does, or the node's. Raises `AddressError` and
+    `CookieError`."
     (.check-open self)
-    (.secret self)
-    (.listen-with self (listen-on port backlog host)))
+    (setv admit (partial self.admit (or secret (.secret self)) (or joined self.joined)))
+    (.listen-with self (listen-on port backlog host) :admit admit))
 
-  (defn listen-with [self listener [lent False]]
+  (defn listen-with [self listener [lent False] [admit None]]
     "The same with a socket that listens already."
-    (.secret self)
-    (setv address (cut (.getsockname listener) 2))
+    (setv admit (or admit (partial self.admit (.secret self) self.joined))
+          address (cut (.getsockname listener) 2))
     (.setblocking listener False)
     (with [_ self.lock]
       (setv (get self.listeners address) listener)
       (when lent
         (.add self.lent listener)))
-    (.watch-listener self listener)
+    (.watch-listener self listener admit)
     (log.info "the %s listens on %s" self.role (format-address address))
     (when (.is-set self.closed)  ; meanwhile
       (.unlisten self address)
@@ -254,16 +257,16 @@ hands, and owns every thread and socket that comes of it."
           connection.peer LONGEST-SILENCE)
         (.abort connection))))
 
-  (defn watch-listener [self listener]
+  (defn watch-listener [self listener admit]
     "Watch a listening socket, unless it was closed meanwhile."
     (with [_ self.lock]
       (when (in listener (.values self.listeners))
         (.watch self.reactor listener select.POLLIN
-          (fn [] (.accept self listener))))))
+          (fn [] (.accept self listener admit))))))
 
-  (defn accept [self listener]
+  (defn accept [self listener admit]
     (unless (.room? self)
-      (return (.wait-for-room self listener)))
+      (return (.wait-for-room self listener admit)))
     (try
       (setv [sock _] (.accept listener))
       (except [e OSError]
@@ -272,7 +275,7 @@ hands, and owns every thread and socket that comes of it."
             (setv self.short True)
             (.say self log.error "cannot accept a connection: %s%s" e.strerror (files-advice e)))
           (.unwatch self.reactor listener)
-          (.call-after self.reactor DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener))))
+          (.call-after self.reactor DESCRIPTOR-PAUSE (fn [] (.watch-listener self listener admit))))
         (return)))  ; else, who dialled has hung up already
     (setv self.short False)
     (.setblocking sock True)
@@ -284,7 +287,7 @@ hands, and owns every thread and socket that comes of it."
       (setv (get self.strangers connection) (monotonic)))
     (setv admitted False)
     (try
-      (setv admitted (.run self.threads self.admit connection))
+      (setv admitted (.run self.threads admit connection))
       (finally
         (unless admitted
           (.pop self.strangers connection None)
@@ -309,25 +312,25 @@ hands, and owns every thread and socket that comes of it."
         (.abort silent))
       (is-not silent None)))
 
-  (defn wait-for-room [self listener]
+  (defn wait-for-room [self listener admit]
     (.unwatch self.reactor listener)
     (with [_ self.lock]
-      (.append self.waiting listener)
+      (.append self.waiting #(listener admit))
       (setv first (= (len self.waiting) 1)))
     (when first
       (.call-after self.reactor ROOM-PAUSE self.look-for-room)))
 
   (defn look-for-room [self]
     (with [_ self.lock]
-      (setv [listeners self.waiting] [self.waiting []]))
-    (for [listener listeners]
-      (.watch-listener self listener)))
+      (setv [waiting self.waiting] [self.waiting []]))
+    (for [listening waiting]
+      (.watch-listener self #* listening)))
 
-  (defn admit [self connection]
+  (defn admit [self secret joined connection]
     "Shake hands with who dialled, and join."
     (try
       (tune connection.sock)
-      (setv session (.shake-hands self listen-handshake connection (.secret self)))
+      (setv session (.shake-hands self listen-handshake connection secret))
       (except [e HandshakeError]
         (log.warning "%s" e)
         (return))
@@ -340,7 +343,7 @@ hands, and owns every thread and socket that comes of it."
     (log.info "joined by %s" connection.peer)
     (if (= connection.role "watcher")
       (.show self connection)
-      (.joined self connection session)))
+      (joined connection session)))
 
   (defn show [self connection]
     "Answer a watcher until it goes."

@@ -71,16 +71,10 @@ read meanwhile. So who says more than can be shown has to wait."
       (.begin-to-show self)))
 
   (defn excerpt [self]
-    "A list of the lines that tell most: those of a crash, or else the last."
-    (setv lines (.lines self)
-          crash (last-such lines FATAL))
-    (if (is crash None)
-      (cut lines (- LAST) None)
-      [(get lines crash) #* (crashed-thread (cut lines (+ crash 1) None))]))
+    (telling (.lines self)))
 
   (defn said [self]
-    "The same in one line; an empty text when nothing was said."
-    (.join " / " (map str.strip (.excerpt self))))
+    (in-one-line (.excerpt self)))
 
   (defn lines [self]
     (with [_ self.lock]
@@ -144,6 +138,18 @@ read meanwhile. So who says more than can be shown has to wait."
         (unless self.closed
           (.watch self.reactor self.pipe select.POLLIN self.hear))))
     lines))
+
+
+(defn telling [lines]
+  "The lines that tell most: those of a crash, or else the last."
+  (setv crash (last-such lines FATAL))
+  (if (is crash None)
+    (cut lines (- LAST) None)
+    [(get lines crash) #* (crashed-thread (cut lines (+ crash 1) None))]))
+
+(defn in-one-line [lines]
+  "An empty text when nothing was said."
+  (.join " / " (map str.strip lines)))
 
 
 ;; What faulthandler says of a crash: the stack of the thread that crashed, among others,

@@ -112,7 +112,10 @@ A slave goes down with its connection, and so with this process, however that en
     "Once nothing runs, and nothing will, there is nothing left to take down."
     (when (and self.complete (not self.running)
                (all (gfor  place self.places  place.given-up)))
-      (.not-at-close self.node self.down)))
+      (.leave self)))
+
+  (defn leave [self]
+    (.not-at-close self.node self.down))
 
   (defn down [self [at-once False]]
     "Wait for all processes to end, as they do with their connections, or end them at

@@ -72,6 +72,9 @@ last; whoever receives then can say so."
     (.unwatch self.node.reactor self.theirs)
     (.call-after self.node.reactor END-TIMEOUT self.process.kill))
 
+  (defn gone [self]
+    "The connection has ended; it did when the process had, or will with it.")
+
   (defn [property] own [self]
     "The `subprocess.Popen` of the slave, if that is this process itself."
     self.process)

@@ -79,7 +79,8 @@ after a pause that grows as long as none is of use."
       (.join self.launch self process (handshake process.connection))
       (except [e [OSError LaunchError]]
         (setv ended process.over)
-        (.retire self.node process.connection)
+        (when process.connection  ; there may be none yet
+          (.retire self.node process.connection))
         (unless ended
           (.abort process)
           (.end-by process (+ (time.monotonic) END-TIMEOUT)))

@@ -2,6 +2,7 @@
 
 (import
   argparse
+  contextlib [nullcontext]
   faulthandler
   logging
   os
@@ -11,6 +12,7 @@
   dpfw.net.about [LONGEST own-about text?]
   dpfw.net.addresses [format-address parse-address]
   dpfw.net.metrics [serve-metrics]
+  dpfw.serve.leash [on-leash]
   dpfw.serve.leave [Leaving end-process seconds-of]
   dpfw.serve.process [evaluator]
   dpfw.serve.inherited [dial-over inherited]
@@ -43,7 +45,8 @@
     (with [server (Server evaluator options.tasks #** (about options))
            _ (Leaving server options.lifetime
              :dials (and (is options.port None) (not options.listeners))
-             :rank options.rank)]
+             :rank options.rank)
+           _ (if (is options.leash None) (nullcontext) (on-leash options.leash server.node.reactor))]
       (unless (is options.metrics None)
         (show-metrics server options.metrics))
       (when (or options.once options.stdio (is-not options.inherited None))
@@ -125,7 +128,7 @@
 (defn about [options]
   "What its user has it say of itself."
   (dfor
-    [key x] [["name" (or options.name options.rank)] ["labels" options.label]]
+    [key x] [["name" (or options.name options.rank)] ["labels" options.label] ["place" options.place]]
     :if x
     key x))
 
@@ -161,7 +164,7 @@
 (defn note-rank [options]
   "A rank of a parallel job has a name by that, and ends with its master: who runs the
   job waits for it, and pays for it."
-  (setv options.rank (unless (or options.stdio options.inherited) (rank-name)))
+  (setv options.rank (unless (or options.stdio options.inherited options.place) (rank-name)))
   (when (and options.rank options.connect (not options.wait))
     (setv options.once True
           options.wait WAIT)))
@@ -208,6 +211,10 @@
     :help "serve the master at the other end of standard input and output, as dpfw-launch-ssh has it")
   (.add-argument parser "--inherited" :metavar "FD,…" :type inheritance
     :help "serve the master at the other end of these descriptors, as dpfw-launch has it")
+  (.add-argument parser "--leash" :metavar "FD" :type pipe
+    :help "with --connect --once: end at once when the other end of this pipe is closed, as engines have it")
+  (.add-argument parser "--place" :type text
+    :help "with --connect --once: what the master expects it by, as engines have it")
   (.add-argument parser "--name" :type text
     :help "what its masters are to call it (default: its host and process id)")
   (.add-argument parser "--label" :action "append" :type text
@@ -236,6 +243,14 @@
     (inherited text)
     (except [[ValueError OSError]]
       (raise (argparse.ArgumentTypeError f"{text !r} are no descriptors that were left open here; this is what (dpfw-launch 2) starts")))))
+
+(defn pipe [text]
+  (try
+    (setv descriptor (int text))
+    (os.fstat descriptor)
+    descriptor
+    (except [[ValueError OSError]]
+      (raise (argparse.ArgumentTypeError f"{text !r} is no descriptor of a pipe; this is what the task of an engine starts")))))
 
 (defn text [x]
   (if (and x (text? x))
