@@ -103,8 +103,10 @@ the connection: what the engine says comes later, or never."
     None)
 
   (defn kill [self]
-    ; The slave will hear of it.
+    ; The slave will hear of it; and if it does not listen, its task ends it, where the engine
+    ; can end that.
     (.give-up self.place)
+    (.cancel self.engine self.future)
     False)
 
   (defn abort [self]
