@@ -41,7 +41,6 @@ help:
 	@echo '               kin, first: apt-get install openmpi-bin slurm-wlm munge openssh-server systemd'
 	@echo 'make simulate  run the dispatcher in every order of events, and a million by chance'
 	@echo 'make interrupts  strike a master with 10,000 interrupts in each of five calls'
-	@echo 'make test-engines  run what takes a cluster: Dask, Ray, IPython Parallel'
 	@echo 'make soak      run a million tasks over two slaves, and watch their memory'
 	@echo 'make bench     measure dpfw beside its peers, and write that into docs/'
 	@echo 'make scaling   measure a master with a thousand slaves, and write that into docs/'
@@ -81,16 +80,13 @@ test-all:
 	[ -z "$$failed" ] && [ -n "$$passed" ]
 
 test-engines: $(installed_engines)
-	$(VENV)/bin/python -m pytest tests/engines $(ARGS)
+	DPFW_TEST_ENGINES=1 $(VENV)/bin/python -m pytest -o watchdog_seconds=900 -o faulthandler_timeout=960 tests/engines $(ARGS)
 
 simulate: $(installed)
 	$(VENV)/bin/hy -m tests.simulation
 
 interrupts: $(installed_tests)
 	DPFW_TEST_INTERRUPTS=10000 $(VENV)/bin/python -m pytest tests/dispatch/test_interrupts.hy
-
-test-engines: $(installed_tests)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[test,dask,ray,ipyparallel]' && DPFW_TEST_ENGINES=1 $(VENV)/bin/python -m pytest -o watchdog_seconds=900 -o faulthandler_timeout=960 tests/engines $(ARGS)
 
 soak: $(installed)
 	$(VENV)/bin/hy -m tests.soak
@@ -132,7 +128,7 @@ $(installed_tests): $(made) pyproject.toml hatch_build.py
 	@touch $@ $(installed)
 
 $(installed_engines): $(made) pyproject.toml hatch_build.py
-	$(VENV)/bin/python -m pip install --quiet --editable '.[test,test-engines]'
+	$(VENV)/bin/python -m pip install --quiet --editable '.[test,test-engines,dask,ray,ipyparallel]'
 	@touch $@ $(installed) $(installed_tests)
 
 $(installed_bench): $(made) pyproject.toml hatch_build.py
