@@ -6,6 +6,7 @@ its connection."
 (import
   logging
   sys
+  threading
   dpfw.engines.keeper [keep]
   dpfw.engines.launch [EngineLaunch]
   dpfw.engines.towards [host-towards]
@@ -14,7 +15,9 @@ its connection."
 
 (setv
   log (logging.getLogger __name__)
-  ANSWER-TIMEOUT 10)  ; seconds, to fetch what a task returned
+  ANSWER-TIMEOUT 10  ; seconds, to fetch what a task returned
+  ; What pickles tasks there is one for all, and set up by the first.
+  SUBMITTING (threading.Lock))
 
 
 (defn ipyparallel-launch [master client settings host port timeout]
@@ -42,7 +45,8 @@ its connection."
       self.view (.load-balanced-view client :retries 0)))
 
   (defn submit [self word errand]
-    (.apply-async self.view errand))
+    (with [_ SUBMITTING]
+      (.apply-async self.view errand)))
 
   (defn when-done [self future f]
     (.add-done-callback future (fn [_] (f))))

@@ -20,13 +20,13 @@ import dpfw
 LOCAL = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
 
 @contextmanager
-def cluster(n, **options):
+def cluster(n, patience="300s", **options):
+    """``patience`` is how long it waits for a worker to be back before it gives it up. On
+    a machine with more to do, one that was killed may take its time."""
     import dask
     from distributed import Client, LocalCluster
 
-    # On a machine with more to do, a worker that is killed may take longer to be back than
-    # a cluster waits before it gives it up.
-    dask.config.set({"distributed.deploy.lost-worker-timeout": "300s"})
+    dask.config.set({"distributed.deploy.lost-worker-timeout": patience})
     with LocalCluster(n_workers=n, **LOCAL, **options) as local, Client(local) as client:
         yield local, client
 
@@ -131,7 +131,7 @@ def storm():
 def adapt():
     """Up from nothing, as many as there are slaves, down with them; a worker that retires
     first finishes what its slave runs."""
-    with cluster(0) as (local, client):
+    with cluster(0, patience="1s") as (local, client):
         local.adapt(minimum=0, maximum=4, interval="200ms", wait_count=2)
         slaves = dpfw.launch_dask(client, 3, timeout=WAIT)
         time.sleep(2)  # it looks ten times whether some are idle
@@ -188,6 +188,9 @@ def bare():
     """Workers on which dpfw is not installed, or cannot dial this process."""
 
     def hide():
+        for name in list(sys.modules):
+            if name.startswith("dpfw."):
+                del sys.modules[name]
         sys.modules["dpfw"] = None
 
     with cluster(1) as (_, client):
