@@ -262,7 +262,23 @@ two steps (``net/interrupt``)."
       (except [e Exception]  ; a reader can make nothing of what the slave wrote
         (setv error (WireError f"{session.connection.peer} sent an answer that makes no sense: {e}"))))
     (when error
-      (.report self self.dispatcher.hung-up session error)))
+      (.lose self session error)))
+
+  (defn lose [self session error]
+    "A connection has ended. Who has a task there is told how the slave ended, if that is
+    known in a moment."
+    (defn report []
+      (.report self self.dispatcher.hung-up session error))
+    (defn report-later []
+      (try
+        (.await-word session.slave.linked)
+        (finally
+          (report))))
+    (unless (and session.task (tells-late session) (do
+              ; Before it is closed.
+              (.remove self.leader session.connection)
+              (.run-apart self report-later)))
+      (report)))
 
   (defn notice-end [self session]
     "A slave hung up while a local procedure plays with it. What it has sent before
@@ -385,7 +401,10 @@ two steps (``net/interrupt``)."
         (setv self.here.task None
               session.outlet None)))
     (if error
-      (.report self self.dispatcher.parted session task error outcome)
+      (do
+        (when (tells-late session)
+          (.await-word session.slave.linked))
+        (.report self self.dispatcher.parted session task error outcome))
       (do
         (.listen self session)
         (.report self self.dispatcher.answered session number outcome))))
@@ -554,3 +573,9 @@ two steps (``net/interrupt``)."
   (defn tell-watchers [self]
     (with [_ self.change]
       (.notify-all self.change))))
+
+
+(defn tells-late [session]
+  "Can its connection end before it is known how its slave did?"
+  (setv linked session.slave.linked)
+  (and linked linked.tells-late))

@@ -8,14 +8,14 @@
     answered <─────── engine ──────────── how that has ended
 
 It is what `processes/linked.Linked` is of a process that was started here. Its end is that of
-the connection: what the engine says comes later, or never."
+the connection: what the engine says comes a moment later, or never."
 
 (import
   threading
   time
   dpfw.engines.keeper [errand]
   dpfw.errors [LaunchError]
-  dpfw.processes.linked [END-TIMEOUT]
+  dpfw.processes.last-words [in-one-line]
   dpfw.task.failure [escaped])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -26,6 +26,8 @@ the connection: what the engine says comes later, or never."
 
 (defclass Job []
   "``ended`` is called with this once it is over."
+
+  (setv tells-late True)
 
   (defn __init__ [self engine door node ended]
     (setv
@@ -43,6 +45,7 @@ the connection: what the engine says comes later, or never."
       self.id None                  ; of the slave's session
       self.future None              ; the engine's,
       self.done (threading.Event)   ; what that came to is known
+      self.patience ANSWER-TIME     ; for the rest of that
       self.answer None              ; from the keeper: a dict,
       self.error None               ; or an exception of the engine's
       self.word (.expect door self)))
@@ -96,8 +99,17 @@ the connection: what the engine says comes later, or never."
       (.finish self)))
 
   (defn settle [self]
-    (.wait self.done ANSWER-TIME)
+    (.await-word self)
     (.finish self))
+
+  (defn await-word [self]
+    "The connection has ended. Let it tell how its slave has, if the engine says so in time."
+    (.wait self.done self.patience)
+    (setv self.patience 0)
+    (when self.answer
+      (setv
+        self.connection.last-words (list (map escaped (get self.answer "said")))
+        self.connection.why (get self.answer "how"))))
 
   (defn [property] own [self]
     None)
@@ -148,5 +160,5 @@ the connection: what the engine says comes later, or never."
       True "its connection ended, as it does when a worker is lost"))
 
   (defn told [self]
-    (setv said (escaped (get self.answer "said")))
+    (setv said (escaped (in-one-line (get self.answer "said"))))
     (if said f" and said: {said}" "")))

@@ -18,7 +18,7 @@ worker."
   sys
   time [monotonic]
   dpfw.processes.ending [MemoryKills ending]
-  dpfw.processes.last-words [CHUNK KEPT LONGEST TOLD in-one-line telling])
+  dpfw.processes.last-words [CHUNK KEPT LONGEST TOLD telling])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -38,8 +38,8 @@ worker."
 (defn keep [options env cookie where wanted]
   "Run a slave with these options and environment until it has ended. ``where`` is what people call the worker. ``wanted`` is
   called now and then: when it gives \"leave\", the slave is to finish what it runs, when
-  \"no\", it has `PATIENCE` to do so. Returns its process id, and texts: how it ended, and
-  what it said last."
+  \"no\", it has `PATIENCE` to do so. Returns its process id, how it ended, in words, and the
+  lines that it said last."
   (setv kills (MemoryKills)
         [far near] (os.pipe))
   (try
@@ -53,7 +53,7 @@ worker."
       (os.close near)))
   {"pid" process.pid
    "how" f"its process {process.pid} on {where} {(ending process.returncode kills)}"
-   "said" (in-one-line (telling said))})
+   "said" (telling said)})
 
 (defn started [options env cookie leash]
   (subprocess.Popen

@@ -33,6 +33,8 @@ last; whoever receives then can say so."
   said last as well. ``show`` is called with each line of all that, and ``ended`` with
   this, once all of it has ended. What ``start`` raises is raised."
 
+  (setv tells-late False)  ; can its connection end before it is known how it ended?
+
   (defn __init__ [self start node show ended]
     (setv
       self.node node

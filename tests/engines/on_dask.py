@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from on_engines import WAIT, Kept, error_of, gone, pids, there, until
+from on_engines import PIDS, WAIT, Kept, error_of, gone, pids, there, until
 
 import dpfw
 
@@ -44,7 +44,7 @@ def life():
         told["names"] = [slave.name for slave in slaves]
         told["labelled"] = dpfw.map("(fn [x] (* x x))", range(5), on="far")
         told["env"] = dpfw.broadcast('(fn [i o] (import os) (get os.environ "OF"))')
-        (one, worker), (other, _) = pids()
+        one, worker = dpfw.make_task(PIDS, dpfw.read_result, slaves[0]).result(WAIT)
         told["workers"] = worker in client.run(os.getpid).values()
         told["durations"] = client.run_on_scheduler(
             lambda dask_scheduler: [
@@ -54,8 +54,9 @@ def life():
         told["no room"] = error_of(dpfw.launch_dask, client, 1, timeout=0.5)
         told["there"] = len(dpfw.slaves())
 
-        os.kill(other, signal.SIGSEGV)
-        until(lambda: any("SIGSEGV" in said for said in log.said))
+        crash = "(fn [i o] (import os signal) (os.kill (os.getpid) signal.SIGSEGV))"
+        task = dpfw.make_task(crash, dpfw.read_result, slaves[1])
+        told["crash"] = str(task.exception(WAIT))
         there(2)
 
         # It holds its interpreter, when its worker is killed.
@@ -68,8 +69,8 @@ def life():
         os.kill(worker, signal.SIGKILL)
         until(lambda: gone(one))
         told["lost"] = [type(task.exception(WAIT)).__name__, slaves[0].lost]
-        there(2)
-        told["back"] = sum(dpfw.map("(fn [x] x)", range(100), retries=2))
+        until(lambda: any("worker is lost" in said for said in log.said))
+        told["on"] = sum(dpfw.map("(fn [x] x)", range(100), retries=2))
 
         ended = [slave for slave, _ in pids()]
         dpfw.close()

@@ -6,6 +6,7 @@ import time
 import dpfw
 
 WAIT = 120  # seconds, for anything at all
+PIDS = "(fn [i o] (import os) [(os.getpid) (os.getppid)])"
 
 
 class Kept(logging.Handler):
@@ -49,4 +50,4 @@ def gone(pid):
 
 def pids():
     """Of slaves, and of the workers that have started them."""
-    return dpfw.broadcast("(fn [i o] (import os) [(os.getpid) (os.getppid)])")
+    return dpfw.broadcast(PIDS)

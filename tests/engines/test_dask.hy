@@ -27,12 +27,14 @@
     "has 2 workers with 2 threads in all" #* ROOM)
   (holds (get seen "there") 2)
   ; How a process ended is known from its worker, unless that is lost, too.
+  (says ["" (get seen "crash")] "" "w-2 at 127.0.0.1:" " was lost: its process " " on tcp://127.0.0.1:"
+    " was ended by SIGSEGV and said: " "What became of the task")
   (setv [crashed parted] (get seen "log"))
   (says ["" crashed] "" "on Dask is lost: its process " " on tcp://127.0.0.1:" " was ended by SIGSEGV and said: "
     "; another is started in its place")
   (says ["" parted] "" "its connection ended, as it does when a worker is lost; another is started")
   (holds (get seen "lost") ["SlaveLost" True])
-  (holds (get seen "back") (sum (range 100)))
+  (holds (get seen "on") (sum (range 100)))
   (holds (get seen "left") [])
   (says (get seen "closed") "LaunchError" "no slave on Dask: its client is closed; make another"))
 
