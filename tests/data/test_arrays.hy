@@ -381,7 +381,8 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
     (setv x (read-datum (.join " " parts)))
     (except [DatumSyntaxError])
     (else
-      (write-datum x))))
+      (write-datum x)
+      None)))  ; Hypothesis wants nothing else
 
 
 (defn [(given (st.one-of plain (st.tuples dtypes shapes (st.sampled-from "CF")) (st.tuples plain plain plain)

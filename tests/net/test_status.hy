@@ -63,8 +63,9 @@
     (holds (parts (.ask watcher) "done" "failed") [1 2])))
 
 (defn test-a-master-tells-of-its-slaves []
-  (with [[master [one other]] (launched 2)]
-    (setv address (.listen master :host "127.0.0.1"))
+  (with [[master _] (launched 2)]
+    (setv address (.listen master :host "127.0.0.1")
+          [one other] (.slaves master))  ; in the order in which they are told of
     (with [watcher (Watcher #* address)]
       (run-task master '(fn [i o] 1) :slave one)
       (.exception (.make-task master FAILS read-result one))
