@@ -9,7 +9,7 @@ results, results one by one in order."
   dpfw.dispatch [flow]
   dpfw.dispatch.flow [AHEAD-IN-ORDER]
   dpfw.errors [RemoteError SlaveLost TaskTimeout UnwritableError WireError]
-  tests.dispatch.test-mapping [AT-GATES CALLS SLAVES counted exactly failing gate master opened]
+  tests.dispatch.test-mapping [AT-GATES CALLS SLAVES counted exactly failing gate master opened shared]
   tests.helpers [begin holds message outcome until]
   tests.processes [error-of idle-slaves launched])
 

@@ -19,6 +19,7 @@
     "tests/dispatch/test_code.hy" ["without-source" "by-macro" "LIMIT" "reading"]
     "tests/lint/reader.hy" ["reader-for"]
     ; Fixtures, which pytest looks up by their names.
+    "tests/dispatch/test_map_options.hy" ["shared"]
     "tests/engines/test_same_program.hy" ["separation"]
     "tests/engines/test_slurm.hy" ["slurm"]
     "tests/ssh/test_sshd.hy" ["separation"]})
