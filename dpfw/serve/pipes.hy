@@ -60,7 +60,7 @@ the descriptors alone."
       self.saved {}     ; stream -> file that leads where its descriptor led
       self.ends {}      ; stream -> the end of its pipe that is read
       self.set (new-set)
-      self.something? (if EPOLL (partial self.set.poll 0 2) self.look)
+      self.poll (if EPOLL (partial self.set.poll 0 2) self.look)
       self.used False   ; has anything come?
       self.reading False  ; is somebody about to hand on what was read?
       self.paused False
@@ -139,16 +139,24 @@ the descriptors alone."
   ; A task that prints nothing pays for `catch-up-to-end`, so it takes no lock: who
   ; reads says so before, and who asks looks for that last.
 
+  (defn something? [self]
+    "Is there something to read?"
+    (try
+      (self.poll)
+      (except [ValueError]
+        ; Another thread has closed them just now: a second session began or ended.
+        False)))
+
   (defn catch-up [self]
     "Read what has been written, for any thread."
-    (when (or (self.something?) self.reading)
+    (when (or (.something? self) self.reading)
       (.read-all self)))
 
   (defn catch-up-to-end [self]
     "Also what C has in its buffer."
     (when flush-c
       (flush-c))
-    (when (or (self.something?) self.reading)
+    (when (or (.something? self) self.reading)
       (.read-all self)))
 
   (defn look [self]
@@ -159,7 +167,7 @@ the descriptors alone."
   (defn read-all [self]
     (with [_ self.lock]
       (for [_ (range MOST-CHUNKS)]
-        (unless (and self.ends (self.something?))
+        (unless (and self.ends (.something? self))
           (break))
         (for [stream (list self.ends)]
           (.read self stream)))))

@@ -65,9 +65,10 @@ through in any case: nobody waits with an interrupt held back."
       (.await-room self))
     (setv thread (threading.get-ident))
     (with [_ self.shield]
-      (when self.pipes
+      (setv pipes self.pipes)  ; another thread may take them away
+      (when pipes
         ; What was written there before comes first.
-        (.catch-up self.pipes))
+        (.catch-up pipes))
       (with [_ self.lock]
         ; Each thread's lines are whole. What comes out of the pipes counts as the session's
         ; thread's: a child's word may stand in the middle of its parent's line.
@@ -106,15 +107,17 @@ through in any case: nobody waits with an interrupt held back."
   ;; A task, by the session's thread
 
   (defn begin [self number]
-    (when (and self.pipes self.pipes.used)
+    (setv pipes self.pipes)
+    (when (and pipes pipes.used)
       ; What comes from before is not the task's.
-      (.catch-up self.pipes))
+      (.catch-up pipes))
     (setv self.number number))
 
   (defn finish [self]
     "Send all that the task has printed. From now on, nothing is its."
-    (when self.pipes
-      (.catch-up-to-end self.pipes))
+    (setv pipes self.pipes)
+    (when pipes
+      (.catch-up-to-end pipes))
     (setv frames #())
     (with [_ self.lock]
       (when (or self.lines self.begun self.lost)
@@ -150,8 +153,9 @@ through in any case: nobody waits with an interrupt held back."
     (with [_ self.lock]
       (setv self.ticking False)
       (.send-some self))
-    (when self.pipes
-      (.go-on self.pipes)))
+    (setv pipes self.pipes)
+    (when pipes
+      (.go-on pipes)))
 
   ;; What follows is called with the lock.
 

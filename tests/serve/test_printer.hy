@@ -3,9 +3,11 @@
 (import
   collections [deque]
   contextlib [nullcontext]
+  types [SimpleNamespace]
   unittest.mock [patch]
   pytest
   dpfw.serve [printer]
+  dpfw.serve.pipes [Pipes]
   dpfw.serve.printer [EVERY MOST-BYTES MOST-FRAMES PATIENCE Printer ROOM]
   dpfw.net.frames [HEADER]
   dpfw.task.output [LONGEST read-output]
@@ -226,3 +228,14 @@
   (for [name "ab"]
     (holds (lfor  line lines  :if (= (get line 0) name)  line)
            (lfor  n (range 2000)  f"{name} {n}"))))
+
+
+;; Pipes
+
+(defn test-pipes-that-another-thread-has-taken-away-have-nothing-to-read []
+  ; As when a second session begins or ends while a task of the first one does.
+  (setv reactor (SimpleNamespace :unwatch (fn [end]))
+        pipes (Pipes (SimpleNamespace :reactor reactor)))
+  (.close-inlets pipes)
+  (.close pipes)
+  (holds [(.catch-up pipes) (.catch-up-to-end pipes)] [None None]))
