@@ -143,8 +143,9 @@ the descriptors alone."
     "Is there something to read?"
     (try
       (self.poll)
-      (except [ValueError]
-        ; Another thread has closed them just now: a second session began or ended.
+      (except [[ValueError OSError]]
+        ; Another thread has closed them, perhaps in this very moment: a second session
+        ; began or ended.
         False)))
 
   (defn catch-up [self]
