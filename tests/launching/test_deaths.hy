@@ -124,6 +124,8 @@
   (setv pids [])
   (defn local [i o]
     (.append pids (.readline i))
+    (.write o "go\n")
+    (.flush o)
     (.read i))
   (says
     (dies master '(fn [i o]
@@ -134,6 +136,7 @@
           (os._exit 0))
         (print child :file o)
         (.flush o)
+        (.readline i)
         (os._exit 9)) local)
     "ended with status 9")
   (os.kill (int (get pids 0)) signal.SIGKILL))
