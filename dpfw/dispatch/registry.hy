@@ -3,7 +3,6 @@ before anything else, its preparations."
 
 (import
   collections [Counter OrderedDict]
-  itertools
   weakref [WeakValueDictionary]
   dpfw.dispatch.line [Line])
 (eval-when-compile (require hyrule.control [unless]))
@@ -70,7 +69,7 @@ before anything else, its preparations."
       self.gone (OrderedDict)            ; lost slaves -> None, to keep them known
       self.preparations {}               ; number -> remote that every slave runs first, in order
       self.keyed {}                      ; key -> number, of those that others can replace
-      self.numbers (itertools.count)))
+      self.count-of-preparations 0))     ; that there have been
 
   (defn slave [self id master]
     "The slave with this id, perhaps a new one."
@@ -116,10 +115,11 @@ before anything else, its preparations."
     "Every slave is to run this before anything else. It replaces what had its key,
     and has that one's place unless it is to be the last. Returns its number, and
     that of what it replaces."
-    (setv number (next self.numbers)
+    (setv number self.count-of-preparations
           before (.get self.keyed key)
           order (list self.preparations)
           behind (if (or last (is before None)) [] (cut order (+ (.index order before) 1) None)))
+    (+= self.count-of-preparations 1)
     (.discard self key)
     (unless (is key None)
       (setv (get self.keyed key) number))

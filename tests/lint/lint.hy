@@ -15,7 +15,9 @@ What it looks for beside names are the conventions of this project."
   ; be longer.
   WIDTH 140
   KNOWN (| (set (dir builtins)) (set builtins._hy-macros)
-           #{"hy" "None" "True" "False" "..." "__file__" "__name__" "__doc__" "__class__" "__package__" "__spec__"}))
+           #{"hy" "None" "True" "False" "..." "__file__" "__name__" "__doc__" "__class__" "__package__" "__spec__"
+             ; Since Python 3.11.
+             "BaseExceptionGroup" "ExceptionGroup"}))
 
 
 (defclass File []
