@@ -179,8 +179,9 @@
     (.kill master slave)
     (says (str (.exception promise WAIT)) "was killed, as its master was told to do")
     (.kill master other)
+    ; Nobody is to come any more, before it is heard that who was here has hung up.
     (until (fn [] (not master.node.closers)))
-    (holds (.slaves master) [])))
+    (until (fn [] (= (.slaves master) [])))))
 
 (defn test-five-that-die-of-one-task-are-enough []
   (with [_ (pausing 0.001)
