@@ -22,7 +22,7 @@ defect one puts in. ``make simulate`` runs far more."
   tests.simulation.world [World])
 
 (setv
-  SCHEDULES 3000
+  SCHEDULES 1500
   FIRST (if (os.environ.get "CI") 0 (int (time.time)))  ; seed
   MOST 5000  ; schedules in which a defect must be found
   ; Small networks that take a second or two. ``make simulate`` takes all.
