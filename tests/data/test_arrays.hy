@@ -111,11 +111,11 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
 
 ;; * Tests: round trips
 
-(defn [(given (arrays)) (examples 400)] test-any-array-comes-back-from-text [x]
+(defn [(given (arrays)) (examples 200)] test-any-array-comes-back-from-text [x]
   (check-text x))
 
 
-(defn [(given (arrays)) (examples 400)] test-any-array-comes-back-from-raw-parts [x]
+(defn [(given (arrays)) (examples 200)] test-any-array-comes-back-from-raw-parts [x]
   (setv shape (array-shape x)  buffer (array-buffer x))
   (assert (= (read-datum (write-datum shape)) shape) "the shape is plain data")
   (assert (and (= buffer.format "B") (= buffer.ndim 1) buffer.c-contiguous) buffer)
@@ -123,7 +123,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
     (check x (array-from shape (copied buffer)))))
 
 
-(defn [(given (scalars)) (examples 300)] test-any-scalar-comes-back [x]
+(defn [(given (scalars)) (examples 150)] test-any-scalar-comes-back [x]
   (setv text (write-datum [x])  [y] (read-datum text))
   (assert (is (type y) (type x)) [text (type y) (type x)])
   (assert (= y.dtype x.dtype) [text y.dtype x.dtype])
@@ -376,7 +376,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
     few-of
     :max-leaves 6))
 
-(defn [(given (st.lists pieces :max-size 10)) (examples 500)] test-any-text-is-a-value-or-an-error [parts]
+(defn [(given (st.lists pieces :max-size 10)) (examples 250)] test-any-text-is-a-value-or-an-error [parts]
   (try
     (setv x (read-datum (.join " " parts)))
     (except [DatumSyntaxError])
@@ -387,7 +387,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
 
 (defn [(given (st.one-of plain (st.tuples dtypes shapes (st.sampled-from "CF")) (st.tuples plain plain plain)
   (st.lists plain :min-size 3 :max-size 3)) (st.binary :max-size 64))
-       (examples 500)]
+       (examples 250)]
     test-any-parts-are-an-array-or-an-error [shape buffer]
   (try
     (setv x (array-from (if (is (type shape) tuple) (list shape) shape) (bytearray buffer)))
@@ -399,7 +399,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
         (assert (= (bytes (array-buffer x)) buffer))))))
 
 
-(defn [(given (arrays) (st.randoms :use-true-random False)) (examples 150)] test-mutated-texts [x random]
+(defn [(given (arrays) (st.randoms :use-true-random False)) (examples 75)] test-mutated-texts [x random]
   (setv text (write-datum x))
   (for [_ (range 5)]
     (setv i (random.randint 0 (len text))  j (random.randint i (len text)))
@@ -534,7 +534,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
 (defn joined [buffers]
   (.join b"" buffers))
 
-(defn [(given (arrays)) (examples 300)] test-a-lone-array-is-packed-as-its-columns-would-be [x]
+(defn [(given (arrays)) (examples 150)] test-a-lone-array-is-packed-as-its-columns-would-be [x]
   (setv by-columns (joined (pack-columns x))
         packed (joined (pack x)))
   (assert (= packed by-columns))

@@ -78,7 +78,7 @@ denote a value or fail, in memory that they are in proportion to."
 (setv values (st.recursive (st.one-of atoms all-models) containers :max-leaves 12))
 
 
-(defn [(given values) (examples 150)] test-any-value-comes-back [x]
+(defn [(given values) (examples 75)] test-any-value-comes-back [x]
   (check x))
 
 
@@ -86,7 +86,7 @@ denote a value or fail, in memory that they are in proportion to."
   (* xs n))
 
 
-(defn [(given (st.builds many (st.lists values :min-size 1 :max-size 4) (st.sampled-from [20 70]))) (examples 150)]
+(defn [(given (st.builds many (st.lists values :min-size 1 :max-size 4) (st.sampled-from [20 70]))) (examples 75)]
     test-many-values-come-back-as-from-a-text [xs]
   "More than fit into one text, so that they are in columns."
   (check xs)
@@ -377,7 +377,7 @@ denote a value or fail, in memory that they are in proportion to."
       (assert (<= 1 e.offset (+ 1 (len data))) e.offset))))
 
 
-(defn [(given (st.binary)) (examples 200)] test-any-bytes [data]
+(defn [(given (st.binary)) (examples 100)] test-any-bytes [data]
   (value-or-error data)
   (value-or-error (+ b"\xff" data))
   (value-or-error (forged [["list" 1 4] ["text" (len data) (len data)]] data)))
@@ -395,7 +395,7 @@ denote a value or fail, in memory that they are in proportion to."
     [[]] [[1 True]] [None] (range 0 (** 10 12)) [(range 0 (** 10 12))]]))))
 
 
-(defn [(given (st.lists entries :max-size 6) (st.binary :max-size 40)) (examples 500)] test-any-plan [plan data]
+(defn [(given (st.lists entries :max-size 6) (st.binary :max-size 40)) (examples 250)] test-any-plan [plan data]
   (value-or-error (forged plan data))
   (value-or-error (forged [["list" 1 4] #* plan] (+ b"\1\0\0\0" data))))
 

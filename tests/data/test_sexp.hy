@@ -50,7 +50,7 @@ model as an equal model, and no text does more than denote a value or fail."
 
 ;; * Tests: values
 
-(defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 12)) (examples 250)]
+(defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 12)) (examples 125)]
     test-any-value-comes-back [x]
   (check-datum x))
 
@@ -100,7 +100,7 @@ model as an equal model, and no text does more than denote a value or fail."
 (defn [(given (st.recursive
         (st.one-of (st.none) (st.booleans) integers floats complexes texts (st.binary) keywords symbols)
         plain-containers :max-leaves 6))
-      (examples 60)]
+      (examples 30)]
     test-hy-makes-the-same-value-of-the-text [x]
   (setv text (write-datum x))
   (check x text (hy.eval (hy.read text))))
@@ -270,13 +270,13 @@ model as an equal model, and no text does more than denote a value or fail."
       (assert (str e)))))
 
 
-(defn [(given texts) (examples 300)
+(defn [(given texts) (examples 150)
        (example "\"\\") (example "{1 2 [") (example "'(a . b")]
     test-any-text-is-a-value-or-an-error [text]
   (check-any-text text))
 
 
-(defn [(given (st.text :alphabet "()[]{}#'`~\"\\b 1.0e-+jxInfaN:@*_\n") ) (examples 500)]
+(defn [(given (st.text :alphabet "()[]{}#'`~\"\\b 1.0e-+jxInfaN:@*_\n") ) (examples 250)]
     test-any-text-like-a-datum [text]
   (check-any-text text))
 
@@ -286,13 +286,13 @@ model as an equal model, and no text does more than denote a value or fail."
         "NaN" "1e999" "None" "True" ":k" "sym" "a.b" ".." "Fraction" "Decimal" "datetime" "timezone" "timedelta"
         "ZoneInfo" "frozenset" "bytearray" "range" "slice" "deque" "Counter" "OrderedDict" "UUID" "array" "date" "time"
         "(range " "(deque []" "(bytearray " "99999999999999999999" "#String(" "#FString(" "#FComponent(" "f\"{x}\""])))
-      (examples 600)]
+      (examples 300)]
     test-any-tokens [tokens]
   (check-any-text (.join "" tokens)))
 
 
 (defn [(given (st.recursive (st.one-of atoms all-models) containers :max-leaves 6) (st.randoms))
-      (examples 200)]
+      (examples 100)]
     test-mutated-texts [x random]
   (setv text (write-datum x))
   (for [_ (range 5)]
@@ -677,12 +677,12 @@ model as an equal model, and no text does more than denote a value or fail."
 
 ;; * Tests: models
 
-(defn [(given all-models) (examples 200)]
+(defn [(given all-models) (examples 100)]
     test-models-come-back-as-remotes [m]
   (check-remote m))
 
 
-(defn [(given odd-models) (examples 300)]
+(defn [(given odd-models) (examples 150)]
     test-odd-models-come-back-or-are-refused [m]
   (check-datum m)
   (try

@@ -280,7 +280,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   shapes-of
   :max-leaves 8))
 
-(defn [(pytest.mark.filterwarnings "ignore::SyntaxWarning") (given bodies bodies) (examples 100)]
+(defn [(pytest.mark.filterwarnings "ignore::SyntaxWarning") (given bodies bodies) (examples 50)]
   test-any-form-means-what-it-means-as-text [both one two]
   (check-meaning both `(fn [i o] ~one ~two)))
 
