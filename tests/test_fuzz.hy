@@ -33,7 +33,7 @@ Case n of a test is made by (random.Random (+ SEED n)) alone; failures name both
 
 (setv
   SEED 20060401
-  CASES 150                        ; of mutations, for each of the three
+  CASES 300                        ; of mutations, for each of the three
   GROWTH (* 64 1024 1024)          ; bytes that memory may grow by
   FRAME-LIMIT (* 8 1024 1024)      ; so that one frame can hardly reach that
   CROWD 1000                       ; silent connections
