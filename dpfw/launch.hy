@@ -53,9 +53,7 @@ its master, however that ends. One that ends before is replaced."
 
     (setv [slave] (dpfw-launch 1 :name \"one\" :labels [\"gpu\"] :memory \"2G\"))
     [slave.name slave.labels]  ; => [\"one\" [\"gpu\"]]"
-  (check-number n)
-  (setv settings (Settings n name labels env memory lifetime tasks))
-  (check-main-imported)
+  (setv settings (checked-settings n name labels env memory lifetime tasks))
   (.up (local-launch (or master (default-master)) settings)))
 
 (defn [tidy] dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]
@@ -99,10 +97,7 @@ its master, however that ends. One that ends before is replaced."
   They end with the master, with the client, and with their worker. One whose worker is lost or
   retired is replaced. Raises `LaunchError`, which says what Dask answered and what to do, when one
   does not come up; then none stays."
-  (check-number n)
-  (check-seconds "timeout" timeout)
-  (setv settings (Settings n name labels env memory lifetime tasks))
-  (check-main-imported)
+  (setv settings (checked-settings n name labels env memory lifetime tasks :timeout timeout))
   (.up (dask-launch (or master (default-master)) client settings host port timeout resources)))
 
 (defn [tidy] dpfw-launch-ray [n [master None] * [resources None] [host None] [port 0] [timeout START-TIMEOUT]
@@ -113,10 +108,7 @@ its master, however that ends. One that ends before is replaced."
     (import ray)
     (ray.init \"auto\")
     (dpfw-launch-ray 8)"
-  (check-number n)
-  (check-seconds "timeout" timeout)
-  (setv settings (Settings n name labels env memory lifetime tasks))
-  (check-main-imported)
+  (setv settings (checked-settings n name labels env memory lifetime tasks :timeout timeout))
   (.up (ray-launch (or master (default-master)) settings host port timeout resources)))
 
 (defn [tidy] dpfw-launch-ipyparallel [client n [master None] * [host None] [port 0] [timeout START-TIMEOUT]
@@ -125,11 +117,16 @@ its master, however that ends. One that ends before is replaced."
 
     (import ipyparallel)
     (dpfw-launch-ipyparallel (ipyparallel.Client) 8)"
+  (setv settings (checked-settings n name labels env memory lifetime tasks :timeout timeout))
+  (.up (ipyparallel-launch (or master (default-master)) client settings host port timeout)))
+
+(defn checked-settings [n #* options  [timeout START-TIMEOUT]]
+  "The `Settings` of n slaves, where slaves may be launched."
   (check-number n)
   (check-seconds "timeout" timeout)
-  (setv settings (Settings n name labels env memory lifetime tasks))
+  (setv settings (Settings n #* options))
   (check-main-imported)
-  (.up (ipyparallel-launch (or master (default-master)) client settings host port timeout)))
+  settings)
 
 (defn check-number [n]
   (unless (and (is (type n) int) (>= n 0))

@@ -18,7 +18,7 @@ worker."
   sys
   time [monotonic]
   dpfw.processes.ending [MemoryKills ending]
-  dpfw.processes.last-words [CHUNK KEPT LONGEST TOLD telling])
+  dpfw.processes.last-words [CHUNK KEPT TOLD telling whole-lines])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -105,10 +105,7 @@ worker."
     "Wait for so long, or until something is said, and take it."
     (when (.poll self.poll (* 1000 seconds))
       (while (setx piece (.take self))
-        (setv [#* lines self.rest] (.split (+ self.rest piece) b"\n"))
-        (when (> (len self.rest) LONGEST)
-          (.append lines self.rest)
-          (setv self.rest b""))
+        (setv [lines self.rest] (whole-lines (+ self.rest piece)))
         (.note self lines))))
 
   (defn take [self]

@@ -98,10 +98,7 @@ read meanwhile. So who says more than can be shown has to wait."
       (setv piece (os.read (.fileno self.pipe) CHUNK))
       (except [BlockingIOError]
         (return None)))
-    (setv [#* lines self.rest] (.split (+ self.rest piece) b"\n"))
-    (when (> (len self.rest) LONGEST)
-      (.append lines self.rest)
-      (setv self.rest b""))
+    (setv [lines self.rest] (whole-lines (+ self.rest piece)))
     (.note self lines)
     (bool piece))
 
@@ -150,6 +147,15 @@ read meanwhile. So who says more than can be shown has to wait."
 (defn in-one-line [lines]
   "An empty text when nothing was said."
   (.join " / " (map str.strip lines)))
+
+
+(defn whole-lines [data]
+  "The lines in these bytes that have ended, and the beginning of the next. One that is
+  too long ends here."
+  (setv [#* lines rest] (.split data b"\n"))
+  (if (> (len rest) LONGEST)
+    [[#* lines rest] b""]
+    [lines rest]))
 
 
 ;; What faulthandler says of a crash: the stack of the thread that crashed, among others,

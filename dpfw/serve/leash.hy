@@ -7,12 +7,9 @@ process, where it can: also while C code holds the interpreter."
   contextlib [contextmanager]
   fcntl
   os
-  select
   signal
-  dpfw.net.addresses [polled]
+  dpfw.net.addresses [HANG-UP polled]
   dpfw.serve.exits [die])
-
-(setv CLOSED (getattr select "POLLRDHUP" select.POLLHUP))
 
 
 (defn [contextmanager] on-leash [descriptor reactor]
@@ -24,9 +21,9 @@ process, where it can: also while C code holds the interpreter."
       (fcntl.fcntl pipe fcntl.F-SETOWN (os.getpid))
       (fcntl.fcntl pipe fcntl.F-SETSIG signal.SIGKILL)
       (fcntl.fcntl pipe fcntl.F-SETFL (| os.O-ASYNC (fcntl.fcntl pipe fcntl.F-GETFL))))
-    (.watch reactor pipe CLOSED die)
+    (.watch reactor pipe HANG-UP die)
     ; It may have been closed before that.
-    (when (polled pipe CLOSED)
+    (when (polled pipe HANG-UP)
       (die))
     (try
       (yield)
