@@ -110,7 +110,9 @@
 
 (defn anchors [page]
   "What can be linked to on a page, but for the page itself."
-  (sfor  heading (re.findall r"^#+ (.*)$" (read page) re.M)
+  (setv included (re.findall r"^```{include} (.*)$" (read page) re.M))
+  (sfor  path [page #* (gfor  name included  (/ page.parent name))]
+         heading (re.findall r"^#+ (.*)$" (read path) re.M)
     (re.sub r"\s" "-" (re.sub r"[^\w\s-]" "" (.lower heading)))))
 
 (defn test-messages-name-pages-and-sections-that-are-there []

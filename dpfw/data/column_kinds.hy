@@ -13,7 +13,7 @@ here, and `TO-COLUMN` and `FROM-COLUMN` list all. ``columns`` says what the func
   dpfw.data.container-columns [
     count-keys merge numbered read-dicts read-records sequence-reader set-reader split-up write-dicts
     write-sequences write-sets]
-  dpfw.data.sexp [find-reader find-writer]
+  dpfw.data.registered [find-reader find-writer]
   dpfw.data.standard-types [little-endian numeric only]
   dpfw.data.tokens [Misfit Misread Plain snippet])
 (eval-when-compile (require hyrule.control [unless]))

@@ -8,7 +8,8 @@ the items depends on the array's shape alone, and is kept."
   dpfw.data.arrays [array-buffer array-from array-shape count-items]
   dpfw.data.buffers [header]
   dpfw.data.columns [write-ints write-texts]
-  dpfw.data.sexp [find-writer read-datum]
+  dpfw.data.registered [find-writer]
+  dpfw.data.sexp [read-datum]
   dpfw.data.standard-types [only]
   dpfw.data.tokens [Misfit])
 (eval-when-compile (require hyrule.control [unless]))

@@ -24,7 +24,8 @@ Whatever one form takes, the other takes, and both denote the same value."
   dpfw.data.forms [DATUM check-depth]
   dpfw.data.garbage [no-collection]
   dpfw.data.lone-array [pack-array unpack-array]
-  dpfw.data.sexp [ATOMS find-writer read-datum write-datum]
+  dpfw.data.registered [find-writer]
+  dpfw.data.sexp [ATOMS read-datum write-datum]
   dpfw.data.standard-types [BY-TAG kind-of-all only]
   dpfw.data.tokens [MAX-DEPTH Misfit Misread snippet])
 (eval-when-compile (require hyrule.control [unless]))

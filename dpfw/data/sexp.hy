@@ -11,16 +11,14 @@ Hy reads all but the last as the same value. Types are taken exactly: a value
 of a subclass would come back as something else, so it is refused.
 
 Below this file stand ``tokens`` (words), ``forms`` and ``model_reader`` (models to
-text and back), ``standard_types`` (those that are registered from the start) and
-``user_types``."
+text and back), ``registered`` (types with a tag), ``standard_types`` (those that have one
+from the start) and ``user_types``."
 
 (import
   functools [partial]
-  importlib [import-module]
   itertools [islice]
   operator [length-hint]
   re
-  threading
   hy.models [Keyword]
   dpfw.errors [DatumSyntaxError]
   dpfw.data.forms [DATUM check-depth form-text type-name write-remote written]
@@ -29,16 +27,13 @@ text and back), ``standard_types`` (those that are registered from the start) an
     float-text int-text keyword-text number places-of plain-text read-bytes read-keyword
     read-number read-numbers read-strings snippet string-text tokens-of]
   dpfw.data.model_reader [CLOSERS read-form]
-  dpfw.data.standard_types [
-    BY-CLASS BY-TAG CROWDED MOST-ALIKE costly? crowded? kind-of-all]
+  dpfw.data.registered [UsersCode find-reader find-writer register without-users-code]
+  dpfw.data.standard_types [CROWDED MOST-ALIKE costly? crowded? kind-of-all]
   dpfw.data.user_types [advice parts-of-type])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
-  TAG (re.compile r"[A-Za-z_][\w.*+/<>=!?$%&|^-]*")
-  WRITERS {}  ; class: #(tag writer)
-  READERS {}  ; tag: #(class reader)
-  registry-lock (threading.Lock))
+  TAG (re.compile r"[A-Za-z_][\w.*+/<>=!?$%&|^-]*"))
 
 
 ;; Registered types
@@ -82,17 +77,7 @@ text and back), ``standard_types`` (those that are registered from the start) an
     (raise (ValueError f"{tag !r} cannot be a tag: it does not look like a symbol")))
   (when (or (in cls ATOMS) (in cls BRACKETS) (in cls [set dict]) (in cls DATUM))
     (raise (ValueError f"{cls !r} has a notation of its own")))
-  (with [_ registry-lock]
-    (setv [old-tag _] (or (find-writer cls) #(tag None)))
-    (when (!= old-tag tag)
-      (raise (ValueError f"{cls !r} is already registered, under the tag {old-tag}")))
-    (setv [old-cls _] (or (find-reader tag) #(cls None)))
-    (unless (same-name? old-cls cls)
-      (raise (ValueError f"the tag {tag} is taken, by {old-cls !r}")))
-    (.pop WRITERS old-cls None)
-    (setv
-      (get READERS tag) #(cls (or reader cls))
-      (get WRITERS cls) #(tag writer))))
+  (register cls tag writer (or reader cls)))
 
 (defn deduced [cls reader]
   (setv parts (parts-of-type cls))
@@ -100,30 +85,6 @@ text and back), ``standard_types`` (those that are registered from the start) an
     (raise (TypeError (+ f"{cls !r} does not tell what its values are made of; give a writer and a reader, "
       f"as in (register-type {cls.__name__} \"{cls.__name__}\" (fn [x] [x.a x.b]) (fn [a b] …))"))))
   #((get parts 0) (or reader (get parts 1))))
-
-(defn same-name? [a b]
-  (= #(a.__module__ a.__qualname__) #(b.__module__ b.__qualname__)))
-
-(defn find-writer [type]
-  (or (.get WRITERS type) (do
-    (setv row (.get BY-CLASS #(type.__module__ type.__qualname__)))
-    (when row
-      (register-row #* row)
-      (.get WRITERS type)))))
-
-(defn find-reader [tag]
-  (or (.get READERS tag) (do
-    (setv row (.get BY-TAG tag))
-    (when row
-      (register-row #* row)
-      (get READERS tag)))))
-
-(defn register-row [module name writer reader]
-  ; Two threads may do this at once: they do the same.
-  (setv cls (getattr (import-module module) name))
-  (setv
-    (get READERS name) #(cls (partial reader cls))
-    (get WRITERS cls) #(name writer)))
 
 
 ;; Writing
@@ -242,6 +203,14 @@ text and back), ``standard_types`` (those that are registered from the start) an
     (in text CONSTANTS) (get CONSTANTS text)
     (and (str.isdigit text) (.isascii text) (< (len text) 20)) (int text)
     True (read-words text)))
+
+(defn read-standard [text]
+  "The same, where values of types that users have registered are none: what dpfw itself
+  writes has no such."
+  (try
+    (without-users-code read-datum text)
+    (except [UsersCode]
+      (raise (DatumSyntaxError "a value of a type that a user has registered has no place there")))))
 
 (defn read-words [text]
   (setv tokens (tokens-of text)

@@ -22,6 +22,7 @@ two steps (``net/interrupt``)."
   select
   threading
   time
+  dpfw.data.registered [UsersCode without-users-code]
   dpfw.dispatch.dispatcher [ALONE Dispatcher]
   dpfw.dispatch.output [Output]
   dpfw.dispatch.play [check-leave described play]
@@ -305,10 +306,9 @@ two steps (``net/interrupt``)."
         (.report self self.dispatcher.answered session number #("answer" reading payload))
         (setv session.awake False))
       (= kind "error") (do
-        (setv session.reading None
-              error (described payload session.connection task))
+        (setv session.reading None)
         (.report self self.dispatcher.answered session number
-          #("error" (.failed reading error))))
+          (failure payload session.connection task reading)))
       (= kind "data") (do
         (setv session.reading reading)
         (.feed self session task reading payload))
@@ -335,24 +335,36 @@ two steps (``net/interrupt``)."
 
   (defn end [self task outcome]
     (.stop-timer self task)
-    (setv how (get outcome 0))
+    (setv [how #* what] outcome)
     (cond
-      (!= how "answer")
-        (.end task.promise how (when (> (len outcome) 1) (get outcome 1)))
-      (and (or (and (> (len (get outcome 2)) HEAVY) (.mine self.node.reactor))
-               (.apart (get outcome 1)))
-           (.run-apart self self.end-answered task #* (cut outcome 1 None)))
-        None
-      True
-        (.end-answered self task #* (cut outcome 1 None))))
+      (= how "answer") (.end-answered self task #* what)
+      (= (len what) 2) (.end-apart self task how (get what 1))
+      True (.end task.promise how (when what (get what 0)))))
 
   (defn end-answered [self task reading payload]
+    (when (or (and (> (len payload) HEAVY) (.mine self.node.reactor)) (.apart reading))
+      (return (.end-apart self task "result" reading.value payload)))
     (try
-      (setv value (.value reading payload))
-      (except [e BaseException]  ; a user's code may have made it
+      (setv value (without-users-code reading.value payload))
+      (except [UsersCode]
+        (.end-apart self task "result" reading.value payload))
+      (except [e BaseException]
         (.end task.promise "error" e))
       (else
         (.end task.promise "result" value))))
+
+  (defn end-apart [self task how read #* arguments]
+    "End it with what is still to be read, in a thread of its own, if there is one."
+    (or (.run-apart self self.end-read task how read #* arguments)
+        (.end-read self task how read #* arguments)))
+
+  (defn end-read [self task how read #* arguments]
+    (try
+      (setv what (read #* arguments))
+      (except [e BaseException]  ; a user's code may have made it
+        (.end task.promise "error" e))
+      (else
+        (.end task.promise how what))))
 
   (defn run-callbacks [self call-back]
     "In a thread of their own; answers False if there is none to be had."
@@ -579,3 +591,13 @@ two steps (``net/interrupt``)."
   "Can its connection end before it is known how its slave did?"
   (setv linked session.slave.linked)
   (and linked linked.tells-late))
+
+(defn failure [payload connection task reading]
+  "The outcome of a task whose remote has failed. If the error's arguments are for a reader
+  of a user's, its error is without them, and what gives it whole comes after that."
+  (defn whole []
+    (.failed reading (described payload connection task)))
+  (try
+    #("error" (without-users-code whole))
+    (except [UsersCode]
+      #("error" (.failed reading (described payload connection task :arguments False)) whole))))

@@ -200,11 +200,12 @@
     (raise (WireError
       f"{connection.peer} sent a frame (leave {number} {length}), which has no place there"))))
 
-(defn described [payload connection task]
-  "The remote's error that the payload of an error frame tells of."
+(defn described [payload connection task [arguments True]]
+  "The remote's error that the payload of an error frame tells of; without its arguments,
+  if they are not to be read."
   (try
     (remote-error payload (+ connection.peer (if task.name f", in {(called task)}" ""))
-      connection.differences)
+      connection.differences :arguments arguments)
     (except [e [SyntaxError ValueError TypeError KeyError AttributeError]]
       (raise (WireError
         f"{connection.peer} sent an error that cannot be understood") :from e))))

@@ -6,12 +6,13 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
     feed data      bytes that the remote wrote; answers whether it wants no more
     value payload  the task's result; ``payload`` is the remote's own
     failed error   the remote has failed; gives the error that the task is to have
-    apart          does `value` take long, or run a user's code, so that it needs a thread?
+    apart          does `value` take long, or run whatever code, so that it needs a thread?
 
 ``sated`` is the receiver's: whether the remote was told that no more will come."
 
 (import
   dpfw.data.codec [decode]
+  dpfw.data.registered [UsersCode without-users-code]
   dpfw.data.sexp [read-datum]
   dpfw.errors [DatumSyntaxError])
 (eval-when-compile (require hyrule.control [unless]))
@@ -24,7 +25,8 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
   ; Of each reader; most are made only to be asked for a `value`.
   (setv
     text b""      ; the first line that is not blank, as far as it came
-    whole False   ; is it all there?
+    whole False   ; is it all there,
+    read False    ; and was it read?
     sated False
     result None)
 
@@ -36,14 +38,22 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
           (if (.isspace (.decode self.text))
             (setv self.text b"")
             (do
-              (setv self.whole True
-                    self.result (.datum self))
+              (setv self.whole True)
+              (.read-now self)
               (break))))))
     self.whole)
 
+  (defn read-now [self]
+    "So that what is no datum ends the task. But if it is for a reader of a user's, who may
+    not run here, `value` reads it."
+    (try
+      (setv self.result (without-users-code self.datum)
+            self.read True)
+      (except [UsersCode])))
+
   (defn value [self payload]
     (cond
-      self.whole self.result
+      self.read self.result
       (or (not self.text) (.isspace (.decode self.text))) (decode payload)
       True (.datum self)))
 

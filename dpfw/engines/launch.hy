@@ -19,10 +19,13 @@ order on the worker, and has `keep` follow it.
   dpfw.engines.job [Job]
   dpfw.errors [LaunchError]
   dpfw.processes.launch [Launch]
-  dpfw.processes.place [Place])
+  dpfw.processes.place [Place]
+  dpfw.see [see])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv log (logging.getLogger __name__))
+(setv
+  log (logging.getLogger __name__)
+  PAGE (see "dask.md#when-a-slave-does-not-come-up"))
 
 
 (defclass EngineLaunch [Launch]
@@ -72,9 +75,9 @@ order on the worker, and has `keep` follow it.
     (setv where f"{(.called self)} did not come up: ")
     (LaunchError (cond
       (isinstance error TimeoutError)
-        f"{where}it has not dialled in within {self.engine.timeout} seconds; {(.room self.engine)}"
+        f"{where}it has not dialled in within {self.engine.timeout} seconds{PAGE}; {(.room self.engine)}"
       job.answer
-        (+ f"{where}{(.fate job)}; it was to dial {self.launch.door.address}. If workers reach this process by another "
+        (+ f"{where}{(.fate job)}{PAGE}; it was to dial {self.launch.door.address}. If workers reach this process by another "
           "name or port, say so, with :host and :port")
       job.error
         f"{where}{(.fate job)}{(.advice self job.error)}"

@@ -12,7 +12,7 @@ Further words may stand there, and are passed over by who does not know them."
   os
   socket
   sys
-  dpfw.data.sexp [read-datum write-datum]
+  dpfw.data.sexp [read-standard write-datum]
   dpfw.errors [DatumSyntaxError])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -52,7 +52,7 @@ Further words may stand there, and are passed over by who does not know them."
 (defn read-about [line]
   "The dict in a line that came, as bytes. Raises `ValueError`."
   (try
-    (checked-about (read-datum (str line "utf-8")))
+    (checked-about (read-standard (str line "utf-8")))
     (except [e DatumSyntaxError]
       (raise (ValueError (str e)) :from e))))
 

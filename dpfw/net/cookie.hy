@@ -17,7 +17,8 @@ ours."
   secrets
   shlex
   stat
-  dpfw.errors [CookieError])
+  dpfw.errors [CookieError]
+  dpfw.see [see])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -106,7 +107,8 @@ ours."
 (defn check-file [path status]
   (unless (in status.st-uid [(os.geteuid) 0])
     (raise (CookieError (+
-      f"the cookie file {path} is of another user, who may know and change the cookie; "
+      f"the cookie file {path} is of another user, who may know and change the cookie"
+      (see "explanation/security.md#who-gets-in") "; "
       f"if it is right all the same, type: chown {(os.geteuid)} {(shlex.quote (str path))}"))))
   (when (& status.st-mode (| stat.S-IRWXG stat.S-IRWXO))
     (raise (CookieError

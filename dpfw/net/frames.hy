@@ -15,7 +15,8 @@ Nothing here knows what a payload means, or what a socket is."
 (import
   os
   re
-  dpfw.errors [SettingError WireError])
+  dpfw.errors [SettingError WireError]
+  dpfw.see [see])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -30,7 +31,7 @@ Nothing here knows what a payload means, or what a socket is."
   MAX-DATA (* 1024 1024)    ; bytes in one of these
   DEFAULT-LIMIT (* 256 1024 1024)  ; bytes in any other frame
   LOWEST-LIMIT MAX-DATA            ; room for any description of an error
-  LIMIT-ADVICE "Set DPFW_FRAME_LIMIT on both ends")
+  LIMIT-ADVICE (+ "Set DPFW_FRAME_LIMIT on both ends" (see "how-to/share-big-data.md")))
 
 
 (defn frame-limit []

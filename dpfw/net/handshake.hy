@@ -40,7 +40,8 @@ what comes from the other end meets no reader and no memory of ours."
   dpfw.errors [HandshakeError Refused WireError]
   dpfw.net.about [MAX-ABOUT about-line read-about]
   dpfw.net.tls [secure-accepted secure-dialled]
-  dpfw.net.wire [ConnectionEnded])
+  dpfw.net.wire [ConnectionEnded]
+  dpfw.see [see])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -55,7 +56,8 @@ what comes from the other end meets no reader and no memory of ours."
   ; Who may dial whom.
   DIALLED {"master" #{"slave"}  "slave" #{"master"}  "watcher" #{"master" "slave"}}
   NO-TLS "from another machine, a session must be TLS; dpfw on both ends sees to that"
-  SILENT "that process may be stopped, or run C code that keeps its interpreter"
+  SILENT (+ "that process may be stopped, or run C code that keeps its interpreter"
+    (see "failures.md#the-network-and-processes"))
   NO-DPFW f"this port speaks dpfw {VERSION}, and that was something else")
 
 
@@ -150,7 +152,8 @@ what comes from the other end meets no reader and no memory of ours."
     (raise (Refusal (+
       "the cookies differ"
       (if connection.binding ", or somebody stands between the two ends" "")
-      "; give both ends the same, in DPFW_COOKIE or in ~/.config/dpfw/cookie")))))
+      "; give both ends the same, in DPFW_COOKIE or in ~/.config/dpfw/cookie"
+      (see "explanation/security.md#who-gets-in"))))))
 
 (defn hear-hello [connection deadline role [dialled False]]
   "Hear a hello that fits an end of this role, which has dialled the other one or not."

@@ -20,7 +20,8 @@ hands, and owns every thread and socket that comes of it."
   dpfw.net.status [serve-watcher]
   dpfw.net.threads [ThreadPool]
   dpfw.net.frames [frame-limit]
-  dpfw.net.wire [Connection])
+  dpfw.net.wire [Connection]
+  dpfw.see [see])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -253,8 +254,8 @@ hands, and owns every thread and socket that comes of it."
               (.call-after self.reactor CHECK-EVERY self.check-hosts))))
     (for [connection connections]
       (when (silent? connection.sock)
-        (.say self log.warning "%s has not confirmed for %d seconds what it was sent"
-          connection.peer LONGEST-SILENCE)
+        (.say self log.warning "%s has not confirmed for %d seconds what it was sent%s"
+          connection.peer LONGEST-SILENCE (see "failures.md#the-network-and-processes"))
         (.abort connection))))
 
   (defn watch-listener [self listener admit]

@@ -18,7 +18,7 @@ passed over by who does not know them."
   resource
   sys
   time [monotonic]
-  dpfw.data.sexp [read-datum write-datum]
+  dpfw.data.sexp [read-standard write-datum]
   dpfw.errors [WireError]
   dpfw.net.about [checked-about text?]
   dpfw.net.addresses [format-address]
@@ -110,7 +110,7 @@ passed over by who does not know them."
 (defn read-status [payload role]
   "The dict in a payload that came from an end of this role, checked: it is shown to
   people. Raises `ValueError` or `SyntaxError`."
-  (setv status (read-datum (str payload "utf-8")))
+  (setv status (read-standard (str payload "utf-8")))
   (check status PROCESS "a status")
   (when (!= (get status "role") role)
     (raise (ValueError f"a {role} cannot be a {(get status "role")}")))

@@ -11,6 +11,7 @@
   dpfw.net.preamble [await-ready new-cookie say-cookie]
   dpfw.processes.launch [START-TIMEOUT Launch]
   dpfw.processes.place [Place]
+  dpfw.see [see]
   dpfw.ssh.advice [advice wants-to-ask?]
   dpfw.ssh.command [ssh-words typed]
   dpfw.ssh.process [Ssh terminal?]
@@ -19,6 +20,7 @@
 (setv
   log (logging.getLogger __name__)
   AT-ONCE 5                  ; of one host: of more than ten that log in, sshd drops some
+  PAGE (see "launching.md#when-a-slave-does-not-come-up")
   questions (threading.Lock)); asked at the terminal one at a time
 
 
@@ -88,10 +90,10 @@
     (cond
       ended
         ((if (wants-to-ask? status said) WantsToAsk LaunchError)
-          f"{where}{(.fate ssh)}; {(advice status said self.ssh self.destination self.python)}")
+          f"{where}{(.fate ssh)}{PAGE}; {(advice status said self.ssh self.destination self.python)}")
       (isinstance error TimeoutError)
         (LaunchError (+ f"{where}it was not ready within {START-TIMEOUT} seconds"
-          (if said f", and ssh said: {said}" "") f"; see what this does: {line} true"))
+          (if said f", and ssh said: {said}" "") PAGE f"; see what this does: {line} true"))
       True
         (LaunchError f"{where}{error}")))
 

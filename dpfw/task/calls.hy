@@ -19,6 +19,7 @@ user said that it may."
   dpfw.data.packed [small?]
   dpfw.data.sexp [write-datum]
   dpfw.errors [UnwritableError WireError]
+  dpfw.see [see]
   dpfw.task.chunks [write-all]
   dpfw.task.failure [describe remote-error with-cause]
   dpfw.task.remote [Datum OwnLine PLAIN as-remote as-value function-form])
@@ -28,7 +29,8 @@ user said that it may."
   ANSWERS {"data" 'answer  "pickle" 'answer-by-pickle}
   VERSION (.join "." (map str (cut sys.version-info 2)))
   CONSOLE "__console__"  ; the module in which Hy's REPL keeps what is typed
-  INSTALL "pip install 'dpfw[cloudpickle]'")
+  INSTALL "pip install 'dpfw[cloudpickle]'"
+  PAGE (see "executor.md#what-can-be-called"))
 
 
 ;; On the master: what is called
@@ -64,7 +66,7 @@ user said that it may."
   (try
     #(VERSION (dumps f))
     (except [e Exception]
-      (raise (UnwritableError f"{unnamed}. Nor can it be pickled: {e}") :from e))))
+      (raise (UnwritableError f"{unnamed}. Nor can it be pickled: {e}{PAGE}") :from e))))
 
 (defn by-value-dumps []
   "A `dumps` that takes lambdas, closures and what is of a program or of a REPL; None if
@@ -95,7 +97,7 @@ user said that it may."
         (as-value (dumps arguments))
         (except [unpicklable Exception]
           (raise (UnwritableError
-            f"{(about arguments e)}. Nor can it be pickled: {unpicklable}") :from unpicklable))))))
+            f"{(about arguments e)}. Nor can it be pickled: {unpicklable}{PAGE}") :from unpicklable))))))
 
 (defn about [arguments error]
   "The error, with the argument that it is about."

@@ -6,7 +6,7 @@ The payload of an ``error`` frame is a dict, written as a datum, of
     type        str           full name of the exception's class
     builtin     str or None   the nearest built-in class it is an instance of
     message     str           what the exception says
-    args        tuple         its arguments, where they can be written
+    args        str           the tuple of its arguments, as a datum; empty where they have none
     traceback   str           of the remote, as ``told`` makes it
     exceptions  list          of an exception group: the same of each member
     of-text     True          if the remote's text gave no procedure; else it is not there
@@ -14,7 +14,9 @@ The payload of an ``error`` frame is a dict, written as a datum, of
                               first and the last item that it had; else it is not there
 
 What is there to be read, and may be printed, a master's error has with its control
-characters escaped: on a terminal they would act. The arguments are data, and stay.
+characters escaped: on a terminal they would act. The arguments are data, and stay; they
+are a text of their own, since a master may not be able to read them: who has not
+registered their types, or has no NumPy, has the error without them.
 
 A master takes these types exactly, and nothing that stands for a sequence: a
 range of a billion is short as text, and somebody would make a list of it."
@@ -24,8 +26,8 @@ range of a billion is short as text, and somebody would make a list of it."
   functools [lru-cache]
   itertools [chain]
   traceback
-  dpfw.errors [RemoteError RemoteTraceback SlaveLost UnwritableError]
-  dpfw.data.sexp [write-datum read-datum]
+  dpfw.errors [DatumSyntaxError RemoteError RemoteTraceback SlaveLost UnwritableError]
+  dpfw.data.sexp [read-datum read-standard write-datum]
   dpfw.task.advice [advice-for]
   dpfw.task.told [told-traceback])
 (eval-when-compile (require hyrule.control [unless]))
@@ -36,7 +38,7 @@ range of a billion is short as text, and somebody would make a list of it."
   MOST-EXCEPTIONS 10,000  ; in a group and those within it, which count as well
   FURTHEST 1,000,000  ; line or column; a traceback has as many spaces and carets
   FIELDS {
-    "type" [str]  "builtin" [str (type None)]  "message" [str]  "args" [tuple]  "traceback" [str]}
+    "type" [str]  "builtin" [str (type None)]  "message" [str]  "args" [str]  "traceback" [str]}
   TO-READ ["type" "message" "traceback"]  ; fields for people
   ESCAPES (dfor
     n [#* (range 0x20) #* (range 0x7f 0xa0)]  ; Unicode's control characters
@@ -45,8 +47,9 @@ range of a billion is short as text, and somebody would make a list of it."
   ; Whoever calls `next`, or a coroutine, takes these for a return. Python too
   ; makes another of them (PEP 479).
   ENDS #(StopIteration StopAsyncIteration GeneratorExit)
+  NO-ARGUMENTS "#()"
   INDESCRIBABLE (.encode (write-datum {
-    "type" "?"  "builtin" None  "args" #()  "traceback" ""
+    "type" "?"  "builtin" None  "args" NO-ARGUMENTS  "traceback" ""
     "message" "<an exception that cannot be described>"})))
 
 
@@ -76,14 +79,14 @@ range of a billion is short as text, and somebody would make a list of it."
   "Of a `RemoteError`, or a `SlaveLost` with the ``places`` of its items."
   (if (isinstance error SlaveLost)
     {"type" "dpfw.errors.SlaveLost"  "builtin" "ConnectionError"  "message" (shortened (str error))
-     "args" #()  "traceback" ""  "lost" error.places}
+     "args" NO-ARGUMENTS  "traceback" ""  "lost" error.places}
     {"type" error.type-name
      "builtin" (builtin-name (type error))
      "message" error.message
      "traceback" (shortened (told-at error))
      #** (if (isinstance error (group-class))
-       {"exceptions" (list (map told-on error.exceptions))  "args" #()}
-       {"args" (writable-arguments error)})}))
+       {"exceptions" (list (map told-on error.exceptions))  "args" NO-ARGUMENTS}
+       {"args" (arguments-text error)})}))
 
 (defn told-at [error]
   "Its traceback, and where that is from."
@@ -96,7 +99,7 @@ range of a billion is short as text, and somebody would make a list of it."
     (not (isinstance error (group-class))) {
       #** (outline error)
       "builtin" (builtin-name cls)
-      "args" (writable-arguments error)}
+      "args" (arguments-text error)}
     (and (< depth DEEPEST-GROUP) (or depth (not (countless? error)))) {
       #** (outline error :members False)
       "builtin" (builtin-name cls)
@@ -127,7 +130,7 @@ range of a billion is short as text, and somebody would make a list of it."
   {"type" (class-name (type error))
    "builtin" None
    "message" (shortened (+ (message error) (advice-for error)))
-   "args" #()
+   "args" NO-ARGUMENTS
    "traceback" (shortened (remote-traceback error members))})
 
 (defn class-name [cls]
@@ -151,14 +154,14 @@ range of a billion is short as text, and somebody would make a list of it."
     (except [e BaseException]
       f"<its __str__ raised {(. (type e) __name__)}>")))
 
-(defn writable-arguments [error]
-  (setv args (arguments error))
+(defn arguments-text [error]
   (try
-    (if (<= (len (write-datum args)) LONGEST)
-      args
-      #())
+    (setv text (write-datum (arguments error)))
+    (if (<= (len text) LONGEST)
+      text
+      NO-ARGUMENTS)
     (except [UnwritableError]
-      #())))
+      NO-ARGUMENTS)))
 
 (defn arguments [error]
   "The arguments to make the like of it with."
@@ -196,16 +199,16 @@ range of a billion is short as text, and somebody would make a list of it."
 
 ;; On the master
 
-(defn remote-error [payload where [differences ""]]
+(defn remote-error [payload where [differences ""] * [arguments True]]
   "The `RemoteError` that this payload of an error frame tells of; ``where``
   names the slave, and ``differences`` tells how its versions differ from the master's,
-  which an error of the remote's text says. Raises `ValueError` or `SyntaxError` if it
-  tells of none."
-  (setv told (read-datum (.decode payload)))
+  which an error of the remote's text says. With ``arguments`` false, it has none. Raises
+  `ValueError` or `SyntaxError` if the payload tells of none."
+  (setv told (read-standard (.decode payload)))
   (check told)
   (when (lost? told)
     (return (lost-slave told)))
-  (setv error (rebuilt told where))
+  (setv error (rebuilt told where arguments))
   (when (and differences (is (.get told "of-text") True))
     (+= error.message f" ({differences})"))
   error)
@@ -251,14 +254,15 @@ range of a billion is short as text, and somebody would make a list of it."
   "The text, with what would act on a terminal shown as ``\\x1b``."
   (.translate text ESCAPES))
 
-(defn rebuilt [told where]
+(defn rebuilt [told where arguments]
   (setv
     told {#** told  #** (dfor  field TO-READ  field (escaped (get told field)))}
     cls (error-class (get told "builtin"))
     error (if (in "exceptions" told)
-            (rebuilt-group cls told where)
+            (rebuilt-group cls told where arguments)
             ; A group needs members.
-            (made (if (issubclass cls (group-class)) RemoteError cls) (get told "args")))
+            (made (if (issubclass cls (group-class)) RemoteError cls)
+              (if arguments (arguments-told (get told "args")) #())))
     error.message (get told "message")
     error.type-name (get told "type")
     error.traceback (get told "traceback"))
@@ -281,8 +285,16 @@ range of a billion is short as text, and somebody would make a list of it."
     (.pop notes))
   error)
 
-(defn rebuilt-group [cls told where]
-  (setv members (lfor  e (get told "exceptions")  (rebuilt e where)))
+(defn arguments-told [text]
+  "None, if they cannot be read here."
+  (try
+    (setv args (read-datum text))
+    (except [DatumSyntaxError]
+      (setv args None)))
+  (if (is (type args) tuple) args #()))
+
+(defn rebuilt-group [cls told where arguments]
+  (setv members (lfor  e (get told "exceptions")  (rebuilt e where arguments)))
   (made cls #((get told "message") members)))
 
 (defn made [cls args]

@@ -11,7 +11,7 @@ A master takes these types exactly. The text is as the remote printed it: who sh
 escapes it (`escaped`)."
 
 (import
-  dpfw.data.sexp [read-datum write-datum]
+  dpfw.data.sexp [read-standard write-datum]
   dpfw.errors [DatumSyntaxError])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -36,7 +36,7 @@ escapes it (`escaped`)."
 
     (read-output b\"[\\\"stdout\\\" \\\"a\\\\n\\\"]\")  ; => [\"stdout\" \"a\\n\"]"
   (try
-    (setv said (read-datum (str payload "utf-8")))
+    (setv said (read-standard (str payload "utf-8")))
     (except [e [DatumSyntaxError]]
       (raise (ValueError (str e)) :from e)))
   (unless (and (is (type said) list) said (or (printed? said) (record? said)))

@@ -17,7 +17,7 @@ an error it can raise, print and keep, whoever wrote it."
 
 (setv
   LIMIT (* 16 1024 1024)  ; bytes of a payload
-  TOLD {"type" "ValueError"  "builtin" "ValueError"  "message" "no"  "args" #("no")
+  TOLD {"type" "ValueError"  "builtin" "ValueError"  "message" "no"  "args" "#(\"no\")"
         "traceback" "Traceback: no\n"}
   groups (pytest.mark.skipif (not (hasattr builtins "ExceptionGroup"))
     :reason "exception groups came with Python 3.11"))
@@ -176,7 +176,7 @@ an error it can raise, print and keep, whoever wrote it."
 
 (defn [(pytest.mark.parametrize #("field" "value") [
         #("type" None) #("type" b"x") #("type" 5) #("builtin" 5) #("builtin" ["ValueError"])
-        #("builtin" b"ValueError") #("message" None) #("message" ["m"]) #("args" [1]) #("args" "ab")
+        #("builtin" b"ValueError") #("message" None) #("message" ["m"]) #("args" [1]) #("args" #("ab"))
         #("args" None) #("args" {1 2}) #("args" (range 3)) #("traceback" None) #("traceback" b"t")
         #("exceptions" #()) #("exceptions" None) #("exceptions" {}) #("exceptions" "ab")
         #("exceptions" []) #("exceptions" [5]) #("exceptions" [{}]) #("exceptions" [{#** TOLD  "args" []}])])]
@@ -193,7 +193,7 @@ an error it can raise, print and keep, whoever wrote it."
   "A line of a hundred characters took two gigabytes."
   (setv many (range 3,000,000))
   (for [args [many #("m" many) #("m" [many]) #("m" "n" many many many)]]
-    (setv text (write-datum {#** TOLD  "builtin" name  "args" args}))
+    (setv text (write-datum {#** TOLD  "builtin" name  "args" (write-datum args)}))
     (defn call []
       (try
         (read text)
@@ -203,7 +203,7 @@ an error it can raise, print and keep, whoever wrote it."
 
 (defn test-nor-where-an-exception-reads-a-sequence []
   (for [value [(range 4) [None 1 1 None] {1 2  3 4  5 6  7 8}]]
-    (setv back (read {#** TOLD  "builtin" "SyntaxError"  "args" #("m" value)}))
+    (setv back (read {#** TOLD  "builtin" "SyntaxError"  "args" (write-datum #("m" value))}))
     (assert (isinstance back SyntaxError) (repr back))
     (assert (= back.args #("m" value)) back.args)
     (check-printable back)))
@@ -214,7 +214,7 @@ an error it can raise, print and keep, whoever wrote it."
         #("f" 1 1 "t" (** 10 5000) 2) #("f" 1 1 "t" "1" 2) #("f" 1 (- (** 10 12)) "t" 1 2)
         #("f" 1 1) #() #("f" 1 1 "t" 1)] :ids (fn [x] ""))]
     test-a-place-in-a-syntax-error-that-no-traceback-could-show [place]
-  (setv back (read {#** TOLD  "builtin" "SyntaxError"  "args" #("m" place)}))
+  (setv back (read {#** TOLD  "builtin" "SyntaxError"  "args" (write-datum #("m" place))}))
   (assert (isinstance back SyntaxError) (repr back))
   (assert (= back.args #("m" place)))
   (assert (= (str back) "no"))
