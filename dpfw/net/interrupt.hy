@@ -90,6 +90,13 @@ nor a guard's: it strikes between two steps, or where the step lets it in."
         (unless self.shields
           (.send self)))))
 
+  (defn remind [self]
+    "Send it again, if it was not raised yet. A signal that comes just before the main
+    thread begins to wait does not wake it."
+    (with [_ self.lock]
+      (when (and self.main self.running self.asked (not (or self.raised self.shields)))
+        (.send self))))
+
   (defn send [self]
     (if self.main
       (signal.pthread-kill self.thread SIGNAL)

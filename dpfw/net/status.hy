@@ -22,7 +22,7 @@ passed over by who does not know them."
   dpfw.errors [WireError]
   dpfw.net.about [checked-about text?]
   dpfw.net.addresses [format-address]
-  dpfw.net.wire [ConnectionEnded])
+  dpfw.net.wire [GONE])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -71,7 +71,7 @@ passed over by who does not know them."
       (.send connection "end" number (.encode (write-datum (look)))))
     (except [e OSError]
       ; It may leave whenever it likes.
-      (unless (isinstance e #(ConnectionEnded BrokenPipeError ConnectionResetError))
+      (unless (isinstance e GONE)
         (log.warning "%s" e)))))
 
 (defn node-status [node]

@@ -32,6 +32,12 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 (defclass ConnectionEnded [WireError]
   "The other end closed the connection, or the network did.")
 
+(defclass ConnectionCut [WireError]
+  "The same, in the middle of a frame.")
+
+; What an end that leaves whenever it likes looks like.
+(setv GONE #(ConnectionEnded ConnectionCut BrokenPipeError ConnectionResetError))
+
 
 (defclass Connection []
   "Frames over one connected stream socket, which it owns. ``limit`` is the
@@ -272,7 +278,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 
   (defn ended [self]
     (if (or self.left (< self.taken (len self.received)))
-      (WireError f"the connection with {self.peer} was cut in the middle of a frame")
+      (ConnectionCut f"the connection with {self.peer} was cut in the middle of a frame")
       (ConnectionEnded f"the connection with {self.peer} ended")))
 
   (defn check-agreed [self payload]

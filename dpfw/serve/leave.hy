@@ -4,7 +4,13 @@ It drains: what runs ends, its masters give it nothing more and hang up, and it 
 with status 0. A second SIGTERM ends it at once.
 
 A rank of a parallel job does the same at a SIGUSR2, which an mpirun passes on to all
-ranks. At a SIGTERM it kills them within a second, or as soon as one has ended."
+ranks. At a SIGTERM it kills them within a second, or as soon as one has ended.
+
+Python runs a handler in the main thread, when that comes to a next bytecode. A signal
+that comes just before it begins to wait does not wake it, nor does one that the system
+gives to another thread. So the reactor hears of signals as well, by a descriptor to
+which Python writes their numbers at once, in whatever thread they come
+(`signal.set-wakeup-fd`)."
 
 (import
   logging
@@ -58,6 +64,8 @@ ranks. At a SIGTERM it kills them within a second, or as soon as one has ended."
   (unless (is forking.held None)
     (for [number Leaving.heeded]
       (signal.signal number signal.SIG-DFL))
+    ; Its signals are not the slave's.
+    (signal.set-wakeup-fd -1)
     (let-through)))
 
 (os.register-at-fork :before hold-back :after-in-parent let-through :after-in-child forget)
@@ -77,11 +85,13 @@ ranks. At a SIGTERM it kills them within a second, or as soon as one has ended."
       self.lifetime lifetime
       self.dials dials
       self.asked False
-      [self.ear self.mouth] (socket.socketpair)))
+      [self.ear self.mouth] (socket.socketpair))
+    (.setblocking self.mouth False))
 
   (defn __enter__ [self]
     (setv reactor self.server.node.reactor)
     (.watch reactor self.ear select.POLLIN self.hear)
+    (setv self.other-mouth (signal.set-wakeup-fd (.fileno self.mouth) :warn-on-full-buffer False))
     (for [number self.signals]
       (signal.signal number self.heed))
     (setv Leaving.heeded self.signals)
@@ -92,6 +102,7 @@ ranks. At a SIGTERM it kills them within a second, or as soon as one has ended."
     (setv Leaving.heeded [])
     (for [number self.signals]
       (signal.signal number signal.SIG-IGN))
+    (signal.set-wakeup-fd self.other-mouth)
     (.unwatch self.server.node.reactor self.ear)
     (.close self.ear)
     (.close self.mouth))
@@ -103,12 +114,18 @@ ranks. At a SIGTERM it kills them within a second, or as soon as one has ended."
       (end-process)
       (do
         (setv self.asked True)
+        ; An event loop of a remote's may have had signals go to a descriptor of its own.
         (.send self.mouth (bytes [number])))))
 
   (defn hear [self]
-    (setv server self.server
-          asked (. (signal.Signals (ord (.recv self.ear 1))) name))
-    (.unwatch server.node.reactor self.ear)
+    "Signals have come. Interrupts of remotes are some, too."
+    (setv came (lfor  number (.recv self.ear 4096)  :if (in number self.signals)  number))
+    (when came
+      (.unwatch self.server.node.reactor self.ear)
+      (.leave self (. (signal.Signals (get came 0)) name))))
+
+  (defn leave [self asked]
+    (setv server self.server)
     (when (any (gfor  session (list server.sessions)  session.busy))
       (.say server.node log.warning "%s: this slave ends when what runs has ended; another one ends it now" asked))
     (.drain server)))

@@ -22,7 +22,7 @@ late, for one before it, and skipped; all else ends the session."
   dpfw.net.addresses [HANG-UP]
   dpfw.net.frames [LIMIT-ADVICE]
   dpfw.net.interrupt [Guard handling]
-  dpfw.net.wire [ConnectionEnded]
+  dpfw.net.wire [ConnectionEnded GONE]
   dpfw.serve.capture [capture]
   dpfw.serve.exits [die end-fork]
   dpfw.serve.streams [Bell Shield SlaveInlet SlaveOutlet pass-over]
@@ -89,7 +89,7 @@ late, for one before it, and skipped; all else ends the session."
       (except [e OSError]
         (setv self.error e)
         ; A master may leave whenever it likes.
-        (unless (isinstance e #(ConnectionEnded BrokenPipeError ConnectionResetError))
+        (unless (isinstance e GONE)
           (log.warning "%s" e))
         (.heed-last-words self))
       (finally
@@ -243,6 +243,7 @@ late, for one before it, and skipped; all else ends the session."
       (setv self.idle-looks 0
             start (monotonic))
       (.look-for-orders self)
+      (.remind self.guard)
       (setv pause (max pause (* REST (- (monotonic) start)))))
     (+= self.idle-looks 1)
     (when (> self.idle-looks LOOKS-WHEN-IDLE)

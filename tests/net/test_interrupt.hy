@@ -367,6 +367,35 @@
 (defn test-a-wait-in-c-is-interrupted-in-the-main-thread []
   (in-main "main-wait-is-interrupted"))
 
+(defn main-is-reminded []
+  (setv guard (Guard)
+        started (threading.Event)
+        kill signal.pthread-kill
+        lost [])
+  (defn procedure []
+    (.set started)
+    (time.sleep (* 2 WAIT)))
+  (defn interrupt []
+    (.wait started WAIT)
+    ; What comes just before a wait does not wake.
+    (setv signal.pthread-kill (fn [#* arguments] (.append lost arguments)))
+    (.interrupt guard)
+    (.interrupt guard)
+    (setv signal.pthread-kill kill)
+    (.remind guard))
+  (with [_ (.on-duty guard)]
+    (setv reminder (begin interrupt))
+    (with [_ (pytest.raises Interrupted)]
+      (.run guard procedure))
+    (.result reminder WAIT)
+    (assert (= (len lost) 1) lost)
+    ; Nobody is interrupted twice, or without being asked.
+    (.remind guard)
+    (assert (= (.run guard (fn [] (.remind guard) 5)) 5))))
+
+(defn test-a-signal-that-does-not-wake-the-main-thread-is-sent-again []
+  (in-main "main-is-reminded"))
+
 (defn main-shields []
   (setv guard (Guard)
         log [])

@@ -4,6 +4,7 @@ Nothing is lost by that, and nothing runs twice."
 (import
   collections [Counter]
   contextlib [contextmanager ExitStack]
+  os
   socket
   pytest
   dpfw.errors [SlaveLost]
@@ -138,6 +139,60 @@ Nothing is lost by that, and nothing runs twice."
     (setv port (get (.getsockname full) 1)))
   (with [process (slave-process "--connect" f"127.0.0.1:{port}")]
     (assert (in "dialling until it answers" (.readline process.stderr)))
+    (.terminate process)
+    (ends-well process)))
+
+(defn test-a-sigterm-that-does-not-wake-the-main-thread [tmp-path]
+  "Nor does one that comes just before that begins to wait: of 500 slaves whose master had
+  just gone, 6 slept on for ever."
+  (setv gate (/ tmp-path "gate"))
+  (os.mkfifo gate)
+  (with [[master process slave] (dialling)]
+    (run-task master `(fn [i o]
+      (import threading signal)
+      (defn strike []
+        (with [f (open ~(str gate))]
+          (.read f))
+        (signal.pthread-kill (threading.get-ident) signal.SIGTERM))
+      (.start (threading.Thread :target strike :daemon True))
+      None))
+    (.close (open gate "w"))
+    (ends-well process)
+    (holds slave.session.farewell True)))
+
+(defn test-signals-of-a-forked-child-are-its-own []
+  (with [[master process slave] (dialling)]
+    (holds (run-task master '(fn [i o]
+      (import os signal)
+      (setv [ear mouth] (os.pipe)
+            child (os.fork))
+      (when (= child 0)
+        (try
+          ; Where Python writes of them is nowhere.
+          (setv status (if (= (signal.set-wakeup-fd -1) -1) 7 9))
+          (signal.signal signal.SIGTERM (fn [#* _] (os._exit status)))
+          (os.write mouth b"!")
+          (signal.pause)
+          (finally (os._exit 8))))
+      (os.read ear 1)
+      (os.kill child signal.SIGTERM)
+      (os.waitstatus-to-exitcode (get (os.waitpid child 0) 1)))) 7)
+    (holds (run-task master '(fn [i o] 5)) 5)
+    (holds [slave.state slave.session.drained] ["idle" False])))
+
+(defn test-an-event-loop-that-listens-to-signals-leaves-that-to-the-slave []
+  (with [[master process slave] (dialling)]
+    (holds (run-task master '(fn [i o]
+      (import asyncio signal)
+      (defn :async main []
+        (setv heard (asyncio.Event)
+              loop (asyncio.get-running-loop))
+        (.add-signal-handler loop signal.SIGUSR1 heard.set)
+        (signal.raise-signal signal.SIGUSR1)
+        (await (.wait heard))
+        (.remove-signal-handler loop signal.SIGUSR1)
+        "heard")
+      (asyncio.run (main)))) "heard")
     (.terminate process)
     (ends-well process)))
 

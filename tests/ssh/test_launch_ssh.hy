@@ -153,10 +153,10 @@
 (setv DENIED "echo 'me@there: Permission denied (publickey).' >&2; exit 255")
 
 (defn [(pytest.mark.parametrize #("text" "parts") [
-    #(DENIED ["no slave on there: ssh ended with status 255 and said: me@there: Permission denied (publickey).;" "ssh-copy-id"])
+    #(DENIED ["no slave on there: ssh ended with status 255 and said: me@there: Permission denied (publickey). (see docs/launching.md#when-a-slave-does-not-come-up);" "ssh-copy-id"])
     #("sh -c 'no-such-python -m x'" ["status 127" "not found" "no {python} there" "apt-get install"])
-    #("echo 'bye\x1b[2J' >&2; exit 3" ["status 3 and said: bye\\x1b[2J;"])
-    #("exit 0" ["status 0; see what this says"])
+    #("echo 'bye\x1b[2J' >&2; exit 3" ["status 3 and said: bye\\x1b[2J (see"])
+    #("exit 0" ["status 0 (see docs/launching.md#when-a-slave-does-not-come-up); see what this says"])
     #("kill -SEGV $$" ["ended by SIGSEGV"])
     #("printf '\\n(dpfw stdio)\\n'; read line; echo '(refused \"no room\")'; exec sleep 60" ["refused: no room"])
     #("printf '\\n(dpfw stdio)\\nwhat?\\n'; exec sleep 60" ["something else"])
