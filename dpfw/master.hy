@@ -167,8 +167,9 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
     Returns at once, or with ``wait`` when it has left. A slave that was launched, or
     that dialled this master, ends. A slave server stays up, and this master does not
-    dial it again by itself. A task that is made for a slave later ends with
-    `SlaveLost`, which says so. One that has left already stays as it is.
+    dial it again by itself. A task that is made for this slave later ends with
+    `SlaveLost`, which says that it is drained, or, once it has left, lost. One that has
+    left already stays as it is.
 
     Raises `ValueError` for what is no slave of this master."
     (unless slave

@@ -106,6 +106,8 @@
   ;; What a Future has
 
   (defn cancel [self]
+    "Cancel its task, wherever that is; answers whether it is cancelled, which what has
+    ended is not."
     (setv network self.network
           task self.task)
     (cond

@@ -56,6 +56,28 @@
         done (run text))
   (holds #(done.returncode (.splitlines done.stdout)) #(0 (promised-lines text))))
 
+(defn [heavy] test-the-blocks-of-hy-in-the-documents-launch []
+  (for [document ["dask.md" "clusters.md"]]
+    (setv [block] (gfor
+            text (re.findall r"^```hy\n(.*?)^```$" (.read-text (/ ROOT "docs" document)) (| re.M re.S))
+            :if (in "distributed" text)
+            text)
+          block (.replace (.replace block "tcp://scheduler:8786" "ADDRESS") ") 8)" ") 2)")
+          done (run f"
+import hy
+from distributed import LocalCluster
+import dpfw
+import dpfw.launch
+
+if __name__ == '__main__':
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        for form in hy.read_many({block !r}.replace('ADDRESS', cluster.scheduler_address)):
+            hy.eval(form, globals())
+        print(len(dpfw.slaves()), dpfw.map('(fn [x] (* x x))', range(5)))
+        dpfw.close()
+"))
+    (holds #(done.returncode done.stdout) #(0 "2 [0, 1, 4, 9, 16]\n"))))
+
 (defn [heavy] test-a-worker-is-killed-every-second []
   (setv seen (told "on_dask.py" "storm"))
   (assert (>= (get seen "kills") 5) f"{seen}")

@@ -9,16 +9,19 @@ it relies on."
   shutil
   subprocess
   sys
+  types [ModuleType]
   pytest
   dpfw
   dpfw.errors [CookieError]
-  dpfw.master [Master]
+  dpfw.master [Master default-master dpfw-close dpfw-slaves]
   dpfw.net.cookie [checked]
   dpfw.serve.command-line [parsed]
+  tests.doc-examples [check-example examples]
   tests.engines.programs [LAUNCHES PYTHON TEXT promised]
   tests.example-runs [ROOT]
   tests.helpers [WAIT holds message until]
-  tests.processes [ended held run-task slave-command]
+  tests.processes [ended held run-task slave-command slave-process slave-server]
+  tests.ssh.fakes [LAST-WORD THROUGH-PIPES program]
   tests.ssh.sshd [free-port])
 
 (setv
@@ -187,3 +190,51 @@ it relies on."
   (assert (> (len commands) 3) commands)
   (for [arguments commands]
     (parsed (.split (.strip arguments)))))
+
+(defn block [part]
+  "The Hy below a heading of the document; there is one."
+  (setv [below] (re.findall f"^## {part}\n(.*?)(?=^## )" DOCUMENT (| re.M re.S))
+        [text] (re.findall r"^```hy\n(.*?)^```$" below (| re.M re.S)))
+  text)
+
+(defn [pytest.fixture] evaluated []
+  "A procedure that evaluates a text as at a prompt, form by form."
+  (setv module (ModuleType "clusters")
+        module.hy hy
+        (get sys.modules "clusters") module)
+  (yield (fn [text]
+    (for [[form source wanted] (examples text)]
+      (setv problem (check-example form wanted module))
+      (assert (is problem None) f"{source}: {problem}"))))
+  (dpfw-close)
+  (del (get sys.modules "clusters")))
+
+(defn changed [text was is-now]
+  (assert (in was text) text)
+  (.replace text was is-now))
+
+(defn answers []
+  (run-task (default-master) '(fn [i o] (+ 2 3))))
+
+(defn [(pytest.mark.parametrize "part" ["MPI" "Slurm" "Kubernetes"])]
+      test-slaves-dial-what-the-document-has-listen [evaluated monkeypatch part]
+  (setv port (free-port)
+        text (block part))
+  (.setenv monkeypatch "DPFW_PORT" (str port))
+  (evaluated (if (= part "Slurm") text (changed text "10000" (str port))))
+  (with [_ (slave-process "--connect" f"127.0.0.1:{port}")]
+    (holds (answers) 5)))
+
+(defn test-the-document-dials-what-systemd-has-listen [evaluated]
+  (with [[_ host port] (slave-server)]
+    (evaluated (changed (changed (block "systemd") "10000" (str port)) "[\"node-a\" \"node-b\"]" f"[\"{host}\"]"))
+    (holds (answers) 5)))
+
+(defn test-the-document-launches-over-ssh [evaluated tmp-path monkeypatch]
+  (program (/ tmp-path "ssh") (+ LAST-WORD f"HOME={tmp-path}" THROUGH-PIPES))
+  (.mkdir (/ tmp-path "venv" "bin") :parents True)
+  (program (/ tmp-path "venv" "bin" "python") f"exec {PYTHON} \"$@\"")
+  (.setenv monkeypatch "PATH" f"{tmp-path}:{(get os.environ "PATH")}")
+  (evaluated (changed (block "ssh") ":per-host 4" ":per-host 1"))
+  (holds (len (dpfw-slaves)) 2)
+  (holds (answers) 5))
