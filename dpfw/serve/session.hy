@@ -66,7 +66,8 @@ late, for one before it, and skipped; all else ends the session."
       self.done 0            ; tasks that ended in a result,
       self.failed 0          ; and in an error
       self.answered False    ; has a remote returned?
-      self.leaving False     ; has the master been asked for no more tasks?
+      self.leaving False     ; has the master been asked for no more tasks,
+      self.rests None        ; and since when has none run?
       self.dismissed False   ; has it said that there are none?
       self.sent None         ; the payloads of the task that runs, for who passes it on
       self.at-end None       ; what to call when the session is over
@@ -152,6 +153,8 @@ late, for one before it, and skipped; all else ends the session."
     (.send-buffers self.connection kind number answer)
     (when (= kind "end")
       (setv self.answered True))
+    (when self.leaving
+      (setv self.rests (monotonic)))
     (setv self.working False)
     (when (and self.leaving (not self.connection.knows-leave))
       (raise (ConnectionEnded "this slave leaves"))))
@@ -218,16 +221,17 @@ late, for one before it, and skipped; all else ends the session."
   (defn leave [self]
     "Ask the master for no more tasks, once; in any thread. It hangs up when it has none
     for us any more. One that cannot be asked is hung up on between two tasks."
-    (setv self.leaving True)
+    (setv self.leaving True
+          self.rests (monotonic))
     (if (.post-leave self.connection)
-      (.part-later self self.number)
+      (.part-later self)
       (unless self.working
         (.abort self.connection))))
 
-  (defn part-later [self number]
+  (defn part-later [self]
     (.call-after self.reactor PATIENCE (fn []
-      (if (or self.working (!= number self.number))
-        (.part-later self self.number)
+      (if (or self.working (< (- (monotonic) self.rests) PATIENCE))
+        (.part-later self)
         (.abort self.connection)))))
 
   ;; In the reactor's thread

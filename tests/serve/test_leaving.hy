@@ -321,6 +321,32 @@ Nothing is lost by that, and nothing runs twice."
       (finally
         (.close slave)))))
 
+(defn test-its-patience-begins-when-its-last-task-has-ended [monkeypatch]
+  (setv now 0  looks 0)
+  (defn clock []
+    (nonlocal looks)
+    (+= looks 1)
+    now)
+  (defn look-thrice []
+    (setv before looks)
+    (until (fn [] (>= looks (+ before 3)))))
+  (monkeypatch.setattr session "PATIENCE" 0.02)
+  (monkeypatch.setattr session "monotonic" clock)
+  (with [reactor (reacting)  [master served] (serving reactor)]
+    (setv served.connection.about (own-about))
+    (.leave served)
+    (holds (answer master) #("leave" 0 b""))
+    (look-thrice)
+    (task master 2 "(fn [i o] 2)")
+    (setv now 100)
+    (ends master 2 "2")
+    (until (fn [] (not served.working)))
+    (look-thrice)
+    (task master 3 "(fn [i o] 3)")
+    (ends master 3 "3")
+    (setv now 200)
+    (hangs-up master)))
+
 (defn test-who-says-that-it-leaves-is-told-so-when-it-has-nothing-to-do []
   (with [[master slave seen] (false-slave)]
     (setv promise (.make-task master '(fn [i o]) read-result)
