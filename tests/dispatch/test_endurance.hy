@@ -32,6 +32,26 @@
       (gc.collect)
       (assert (= (descriptors) files) (descriptors)))))
 
+(defn test-who-waits-works-and-no-other-thread []
+  "Tasks whose local procedure is `read-result` need none beside the reactor's."
+  (with [[_ #* a] (slave-server)
+         [_ #* b] (slave-server)
+         master (Master)]
+    (.connect master #* a)
+    (.connect master #* b)
+    (setv before (set (threading.enumerate))
+          met (set))
+    (for [_ (range 20)]
+      (setv promises [])
+      (for [_ (range 100)]
+        (.append promises (.make-task master '(fn [i o] 3) read-result))
+        (.update met (threading.enumerate)))
+      (for [promise promises]
+        (assert (= (.result promise WAIT) 3))
+        (.update met (threading.enumerate))))
+    (setv new (sfor  thread (- met before)  thread.name))
+    (assert (<= new #{"dpfw-master-reactor"}) new)))
+
 (defn test-launching-again-and-again-leaves-no-process []
   (for [_ (range 5)]
     (with [[master _] (launched 2)]
