@@ -20,7 +20,8 @@
   (with [master (launched 1)
          send (bare-socket new-memory)
          send-to-bytearray (bare-socket bytearray)
-         send-again (bare-socket)]
+         send-again (bare-socket)
+         parallel (loky)]
 
     (defn run [remote]
       (force (.make-task master remote read-result)))
@@ -30,12 +31,16 @@
     (setv array (numpy.ones (// SIZE 8)))
     (defn to-slave []
       (run `(fn [i o] (len ~array))))
+    (defn to-loky []
+      ; A new object, since joblib writes none twice.
+      (get (parallel len [#((cut array))]) 0))
 
     (to-slave)
     (setv growth (- (run PEAK) before))
     (figure f"a NumPy array of {(// SIZE 1,000,000)} MB in a quasiquoted remote" "B/s"
       (interleaved {
         "dpfw" (rate to-slave (len array) SIZE)
+        "joblib" (rate to-loky (len array) SIZE)
         "bare socket, into new memory" (rate (fn [] (send array)) SIZE SIZE)
         "bare socket, into a new bytearray" (rate (fn [] (send-to-bytearray array)) SIZE SIZE)
         "bare socket, into the same again" (rate (fn [] (send-again array)) SIZE SIZE)}
@@ -44,7 +49,8 @@
       [(quantity "growth of the slave's peak memory, in arrays" (/ growth SIZE) "×" 1.1)]
       :bound "at least"
       :note (+ "The remote's result is the array's length. New memory is of the kind that dpfw "
-        "takes, straight from the system."))))
+        "takes, straight from the system. joblib writes the array to a file in memory, and maps "
+        "that on the other side; one that it has seen, it does not write again."))))
 
 
 (defn small-arrays [rounds]
