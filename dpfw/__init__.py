@@ -23,7 +23,7 @@ from importlib import import_module as _import_module
 
 import hy  # noqa: F401
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _MODULES = ["errors", "launch", "master", "slave", "srfi_69"]
 

@@ -32,7 +32,7 @@ recordings are equal and a reader can check the proofs."
 
 ;; Two ends without chance
 
-(setv ABOUT {"dpfw" "0.1.0"  "hy" "1.1.0"  "python" "3.11.7"  "host" "node-b"  "pid" 4711  "leave" True})
+(setv ABOUT {"dpfw" "1.0.0"  "hy" "1.1.0"  "python" "3.11.7"  "host" "node-b"  "pid" 4711  "leave" True})
 
 (defn [contextmanager] fixed-tokens [letter]
   "In this process, session ids and nonces are a0a0…, a1a1…, and so on; and what it

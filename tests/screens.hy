@@ -24,7 +24,7 @@ run to the next, such as ports, is the same in all of them here."
   SIZE [110 40]        ; columns and lines
   WHERE "node-b:10000" ; how the screens call where the other end listens
   PYTHON (getattr hy "sys_executable" sys.executable)
-  ABOUT {"dpfw" "0.1.0"  "hy" "1.3.1"  "python" "3.11.7"  "host" "node-b"  "pid" 4711})
+  ABOUT {"dpfw" "1.0.0"  "hy" "1.3.1"  "python" "3.11.7"  "host" "node-b"  "pid" 4711})
 
 
 ;; Processes to be watched. Each prints where it listens.

@@ -3,7 +3,7 @@ on one line.
 
 ::
 
-    {\"dpfw\" \"0.1.0\" \"hy\" \"1.1.0\" \"python\" \"3.11.7\" \"host\" \"node-b\" \"pid\" 4711 \"leave\" True}
+    {\"dpfw\" \"1.0.0\" \"hy\" \"1.1.0\" \"python\" \"3.11.7\" \"host\" \"node-b\" \"pid\" 4711 \"leave\" True}
 
 Further words may stand there, and are passed over by who does not know them."
 

@@ -5,8 +5,8 @@
     1  dialler   (dpfw 1 master \"SESSION\" \"NONCE\" packed about)
     2  listener  (dpfw 1 slave \"SESSION\" \"NONCE\" packed about \"PROOF\")
     3  dialler   (proof \"PROOF\")
-    4  dialler   {\"dpfw\" \"0.1.0\" …}       if both say ``about``
-    5  listener  {\"dpfw\" \"0.1.0\" …}
+    4  dialler   {\"dpfw\" \"1.0.0\" …}       if both say ``about``
+    5  listener  {\"dpfw\" \"1.0.0\" …}
     -  either    (refused \"why\")            in place of its line; then it hangs up
 
 A refusal is final: dialling again helps only when somebody has changed something.

@@ -635,7 +635,7 @@
 ;; * What they say of themselves
 
 (setv
-  MINE {"dpfw" "0.1.0"  "host" "node-a"}
+  MINE {"dpfw" "1.0.0"  "host" "node-a"}
   THEIRS {"dpfw" "0.2.0"  "name" "gpu"  "labels" ["a" "b"]  "later" [1 2]})
 
 (defn introduced [dialler listener mine theirs]
