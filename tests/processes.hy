@@ -11,6 +11,9 @@ launched slaves."
   dpfw.master [Master]
   dpfw.launch [dpfw-launch]
   dpfw.net.addresses [parse-address]
+  dpfw.net.cookie [cookie]
+  dpfw.net.handshake [dial-handshake new-session]
+  dpfw.net.wire [Connection]
   dpfw.processes [place]
   dpfw.task.ports [read-result])
 
@@ -41,6 +44,18 @@ launched slaves."
   "A master with n launched slaves; gives the master and the slaves."
   (with [master (Master)]
     (yield #(master (dpfw-launch n master)))))
+
+(defn [contextmanager] false-slave [[packed True] [about None]]
+  "A master, and the bare connection of what it takes for a slave."
+  (with [master (Master)]
+    (setv slave (Connection (socket.create-connection (.listen master :host "127.0.0.1") WAIT)))
+    (try
+      (dial-handshake slave "slave" (new-session) (cookie) packed about)
+      (.settimeout slave.sock WAIT)
+      (await-slaves master 1)
+      (yield #(master slave))
+      (finally
+        (.close slave)))))
 
 (defn [contextmanager] pausing [seconds]
   "Launched slaves that have died are replaced after so many seconds."

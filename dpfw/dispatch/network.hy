@@ -67,12 +67,13 @@ two steps (``net/interrupt``)."
     (setv
       self.node (Node "master" self.admitted (partial master-status self))
       self.dispatcher (Dispatcher master)
-      self.lock (threading.Lock)                   ; of the dispatcher
+      self.lock (threading.RLock)                  ; of the dispatcher
       self.change (threading.Condition self.lock)  ; of who is here or idle
       self.leader (Leader self.node.reactor)
       self.output (Output self)
       self.here (Here)
       self.tree (Tree self)         ; of its slaves, if they are branches
+      self.forsaken False           ; is this a process that was forked?
       self.redialling {}            ; address that was dialled -> its `Redialler`
       self.doing {
         "listen" self.listen  "send" self.send  "cancel" self.send-cancel  "play" self.play
@@ -85,6 +86,8 @@ two steps (``net/interrupt``)."
 
   (defn report [self event #* arguments]
     "Tell the dispatcher of an event, and do what it says."
+    (when (owned? self.lock)
+      (return (.call-soon self.node.reactor (partial self.report event #* arguments))))
     (with [_ self.lock]
       (setv todo (event #* arguments)))
     (when todo
@@ -140,6 +143,10 @@ two steps (``net/interrupt``)."
         (raise (MasterClosed "this master has left the network"))))
 
   (defn listen [self session]
+    (.lend session.connection False)
+    ; What came in one piece with the end of a task that was played.
+    (when (.buffered session.connection)
+      (.receive self session))
     (.watch self.leader session.connection (partial self.receive session))
     (when (= session.state "joining")
       (.report self self.dispatcher.heard session)))
@@ -174,6 +181,7 @@ two steps (``net/interrupt``)."
                          (partial self.expire task session))))
     (unless task.reader
       ; Its own thread receives. But that may do other things when the slave dies.
+      (.lend connection True)
       (.watch self.leader connection (partial self.notice-end session) HANG-UP))
     (if (and (not connection.packed) task.packed)
       (.send-as-text self session task)
@@ -284,8 +292,10 @@ two steps (``net/interrupt``)."
   (defn notice-end [self session]
     "A slave hung up while a local procedure plays with it. What it has sent before
     is the procedure's to read, on the connection as it is."
-    (.remove self.leader session.connection)
-    (.report self self.dispatcher.hung-up session (WireError "it hung up")))
+    ; Else it is of what came before the task was given to it.
+    (when (.hung-up session.connection)
+      (.remove self.leader session.connection)
+      (.report self self.dispatcher.hung-up session (WireError "it hung up"))))
 
   (defn take-frame [self session kind number payload]
     (when (= kind "leave")
@@ -379,6 +389,8 @@ two steps (``net/interrupt``)."
   (defn wait [self waiter [deadline None] * [lead True]]
     "Let this thread wait until something wakes it, and receive meanwhile, unless
     ``lead`` is false."
+    (when self.forsaken
+      (raise (MasterClosed "what is waited for belongs to the process that this one was forked from")))
     (setv task self.here.task)
     (when task
       (.report self self.dispatcher.waits task))
@@ -473,12 +485,20 @@ two steps (``net/interrupt``)."
 
   (defn cancel [self task [outcome #("cancelled")]]
     "End a promise, and stop its task; answers whether it had not ended."
+    (when (.broken-into self)
+      (.call-soon self.node.reactor (partial self.cancel task outcome))
+      (return (not (.done task.promise))))
     (with [_ (Whole)]
       (with [_ self.lock]
         (setv todo (.stop self.dispatcher task outcome)))
       (unless (is todo None)
         (.perform self todo)))
     (is-not todo None))
+
+  (defn broken-into [self]
+    "Does this thread hold a lock of ours? Then the garbage collector has called a finaliser
+    in it, such as that of a generator that is to cancel its tasks."
+    (any (map owned? [self.lock self.leader.lock self.node.reactor.lock self.node.threads.lock])))
 
   (defn withdraw [self task]
     "Cancel a task that waits in line; leave one that a slave was given."
@@ -537,11 +557,12 @@ two steps (``net/interrupt``)."
     (.release self.leader)
     ; What other threads had locked stays locked.
     (setv
+      self.forsaken True
       self.leader (Leader None)
       self.output (Output self)
       self.dispatcher (Dispatcher self.dispatcher.master)
       self.dispatcher.closed True
-      self.lock (threading.Lock)
+      self.lock (threading.RLock)
       self.change (threading.Condition self.lock)))
 
   (defn close [self]
@@ -586,6 +607,10 @@ two steps (``net/interrupt``)."
     (with [_ self.change]
       (.notify-all self.change))))
 
+
+(defn owned? [lock]
+  "Does this thread hold an RLock? A `threading.Condition` asks the same."
+  ((. lock _is-owned)))
 
 (defn tells-late [session]
   "Can its connection end before it is known how its slave did?"

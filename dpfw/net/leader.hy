@@ -86,9 +86,10 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
     "Without a reactor, it is closed from the start."
     (setv
       self.reactor reactor
-      self.lock (threading.Lock)      ; of what is in the set
+      self.lock (threading.RLock)     ; of what is in the set
       self.calls {}                   ; descriptor -> what to call when something came
-      self.leading (threading.Lock)   ; held by who leads; and with it:
+      ; Held by who leads, whom a signal's handler may make lead within that; and with it:
+      self.leading (threading.RLock)
       self.given True                 ; does the reactor watch the set?
       self.ticking False              ; will it look whether anybody has led?
       self.led False                  ; since it last looked?
@@ -114,10 +115,14 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       ; One that is about to be closed has been removed already.
       (unless (or self.closed connection.aborted)
         (setv descriptor (.fileno connection))
-        (if (in descriptor self.calls)
-          (.modify self.set descriptor events)
-          (.register self.set descriptor events))
-        (setv (get self.calls descriptor) call))))
+        ; Both let other threads in, who may lead.
+        (setv known (in descriptor self.calls)
+              (get self.calls descriptor) call)
+        (try
+          ((if known self.set.modify self.set.register) descriptor events)
+          (except [BaseException]  ; it is closed, for one
+            (del (get self.calls descriptor))
+            (raise))))))
 
   (defn remove [self connection]
     "Look at this connection no more. Call it before the connection is closed.
@@ -144,9 +149,13 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
         (.take self)
         (setv waiter.leader self
               self.last waiter.thread)
-        (while (not (or waiter.over (and deadline (late? deadline))))
+        (while (not (or waiter.over self.closed (and deadline (late? deadline))))
           (.handle self (.let-in step self.set.poll
             (when deadline (seconds-to deadline)) AT-ONCE)))
+        (except [OSError]
+          ; A signal's handler has closed it meanwhile.
+          (unless self.closed
+            (raise)))
         (finally
           (.let-go self))))
     True)
@@ -183,7 +192,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
   (defn let-go [self]
     (.release self.leading)
     ; A tick that met somebody at it was the last, and relies on this.
-    (unless (or self.given self.ticking)
+    (unless (or self.given self.ticking self.closed)
       (.begin-ticking self)))
 
   (defn begin-ticking [self]

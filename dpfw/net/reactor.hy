@@ -5,6 +5,7 @@ It watches descriptors, with epoll(7) or else poll(2), and keeps timers. What it
 calls must not wait, and must be no code of a user's."
 
 (import
+  collections [deque]
   heapq
   itertools
   logging
@@ -58,8 +59,9 @@ calls must not wait, and must be no code of a user's."
   (defn __init__ [self name]
     (setv
       self.name name
-      self.lock (threading.Lock)
+      self.lock (threading.RLock)
       self.calls {}             ; descriptor -> what to call on an event
+      self.soon (deque)         ; what to call next
       self.timers []            ; a heap of [moment number timer]
       self.crowd CROWD          ; so many timers are worth a purge
       self.numbers (itertools.count)
@@ -79,10 +81,14 @@ calls must not wait, and must be no code of a user's."
     (with [_ self.lock]
       (when self.closed
         (return))
-      (if (in descriptor self.calls)
-        (.modify self.set descriptor events)
-        (.register self.set descriptor events))
-      (setv (get self.calls descriptor) call)
+      ; Both let the reactor's thread in.
+      (setv known (in descriptor self.calls)
+            (get self.calls descriptor) call)
+      (try
+        ((if known self.set.modify self.set.register) descriptor events)
+        (except [BaseException]  ; it is closed, for one
+          (del (get self.calls descriptor))
+          (raise)))
       (.start self))
     (.changed self))
 
@@ -108,6 +114,12 @@ calls must not wait, and must be no code of a user's."
     (when soon
       (.wake self))
     timer)
+
+  (defn call-soon [self call]
+    "Call ``call`` in the reactor's thread, if that has ever started. Takes no lock, so a
+    finaliser may ask for it, wherever it has broken in."
+    (.append self.soon call)
+    (.wake self))
 
   (defn mine [self]
     "Does the reactor's own thread ask?"
@@ -156,7 +168,9 @@ calls must not wait, and must be no code of a user's."
           (.drain self)
           (.attempt self (.get self.calls descriptor))))
       (for [timer (.due self)]
-        (.attempt self timer.call))))
+        (.attempt self timer.call))
+      (while self.soon
+        (.attempt self (.popleft self.soon)))))
 
   (defn patience [self]
     "Seconds until the first timer, or None."

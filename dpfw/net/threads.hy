@@ -18,7 +18,7 @@ Waking a parked thread takes a third of the time that starting one takes."
   (defn __init__ [self name]
     (setv
       self.name name
-      self.lock (threading.Lock)
+      self.lock (threading.RLock)
       self.orders (queue.SimpleQueue)
       self.parked 0        ; threads that wait and have no order coming
       self.threads (set)   ; all of them started

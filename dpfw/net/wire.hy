@@ -67,6 +67,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
       self.left 0         ; bytes of the current payload not taken yet
       self.header None    ; kind and number of the frame that `arrived` waits for,
       self.pieces []      ; and what it has of a payload that comes in several
+      self.lent False     ; does somebody receive by `receive-header`, and `arrived` find nothing?
       self.outbox (deque) ; [bytes, what to call when they are sent], to be sent
       self.congested None ; what to call when the socket does not take them now
       self.receiving (threading.Lock)
@@ -107,10 +108,12 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   (defn arrived [self]
     "Receive what has come, without waiting; return the frames that are whole now,
     as ``[kind number payload]``, and the `OSError` that says why no more will come
-    after them, or None. Finds nothing while another thread receives."
+    after them, or None. Finds nothing while another thread receives, or is about to."
     (unless (.acquire self.receiving :blocking False)
       (return #([] None)))
     (try
+      (when self.lent
+        (return #([] None)))
       (setv frames []  end None)
       (try
         (.fill-now self)
@@ -130,6 +133,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     "Take the header of the next frame; return its kind, number and length. What
     was left of the payload before it is skipped."
     (with [_ self.receiving]
+      (when self.header
+        (return (.begin-again self)))
       (while self.left
         (.take self))
       (while True
@@ -139,6 +144,11 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
             (return (.begin-payload self found)))
           (check-partial-header self.received self.taken self.peer))
         (.fill self))))
+
+  (defn lend [self lent]
+    "Leave receiving to who calls `receive-header`, until it is lent no more."
+    (with [_ self.receiving]
+      (setv self.lent lent)))
 
   (defn receive-into [self view]
     "Take bytes of the current payload into ``view``, a writable memoryview of
@@ -235,6 +245,16 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     (setv header (checked-header found self.limit self.peer)
           self.taken (.end found)
           self.left (get header 2))
+    header)
+
+  (defn begin-again [self]
+    "Put back what `arrived` has of a frame; return that one's header."
+    (setv header self.header
+          self.received (.join b"" [#* self.pieces  (cut self.received self.taken None)])
+          self.taken 0
+          self.left (get header 2)
+          self.header None
+          self.pieces [])
     header)
 
   (defn whole-frame [self]

@@ -14,13 +14,12 @@ what was not its own. They use what users call, and no more."
   dpfw.errors [MasterClosed RemoteError SlaveLost TaskTimeout]
   dpfw.launch [dpfw-launch]
   dpfw.master [Master force read read-result write]
-  dpfw.net.cookie [cookie]
   dpfw.net.handshake [dial-handshake new-session]
   dpfw.net.interrupt [handling]
   dpfw.net.addresses [format-address]
   dpfw.net.wire [Connection]
   tests.helpers [begin holds outcome until]
-  tests.processes [WAIT error-of launched run-task slave-process slave-server])
+  tests.processes [WAIT error-of false-slave launched run-task slave-process slave-server])
 
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -178,20 +177,14 @@ m.dpfw_slaves()
     (holds (.slaves master) [slave])))
 
 (defn test-a-slave-that-does-not-read-its-next-task-holds-back-no-answer []
-  (with [master (Master)]
-    (setv slave (Connection (socket.create-connection (.listen master :host "127.0.0.1") WAIT)))
-    (try
-      (dial-handshake slave "slave" (new-session) (cookie))
-      (until (fn [] (.slaves master)))
-      (setv first (.make-task master '(fn [i o] 1) read-result)
-            large (.make-task master `(fn [i o] (len ~(* "x" 20,000,000))) read-result))
-      (holds (cut (.receive-header slave) 2) #("task" 1))
-      (.receive-payload slave)
-      (.send slave "end" 1 b"5")
-      (holds (.result first WAIT) 5)
-      (assert (not (.done large)))
-      (finally
-        (.close slave)))))
+  (with [[master slave] (false-slave)]
+    (setv first (.make-task master '(fn [i o] 1) read-result)
+          large (.make-task master `(fn [i o] (len ~(* "x" 20,000,000))) read-result))
+    (holds (cut (.receive-header slave) 2) #("task" 1))
+    (.receive-payload slave)
+    (.send slave "end" 1 b"5")
+    (holds (.result first WAIT) 5)
+    (assert (not (.done large)))))
 
 (defn test-a-large-remote-is-sent-by-others [two]
   (setv large `(fn [i o] (len ~(* "x" 20,000,000))))

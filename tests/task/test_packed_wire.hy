@@ -32,7 +32,7 @@ is made of those that are wrong. Whatever travels, and however, is what it was."
   dpfw.task.remote [Datum as-remote values-of values-payload]
   tests.data.memory [peak-of]
   tests.helpers [begin holds message outcome until]
-  tests.processes [await-slaves ended error-of run-task slave-process slave-server WAIT]
+  tests.processes [await-slaves ended error-of false-slave run-task slave-process slave-server WAIT]
   tests.serve.sessions [answer ends hangs-up serving task])
 (require hyrule.control [unless])
 
@@ -625,18 +625,6 @@ is made of those that are wrong. Whatever travels, and however, is what it was."
 
 (defn joined [x]
   (.join b"" (pack x)))
-
-(defn [contextmanager] false-slave [[packed True]]
-  "A master, and the bare connection of what it takes for a slave."
-  (with [master (Master)]
-    (setv slave (Connection (socket.create-connection (.listen master :host "127.0.0.1") WAIT)))
-    (try
-      (dial-handshake slave "slave" (new-session) (cookie) packed)
-      (.settimeout slave.sock WAIT)
-      (await-slaves master 1)
-      (yield #(master slave))
-      (finally
-        (.close slave)))))
 
 (defn next-task [slave]
   "Take the next task; returns its number, and the values beside it."
