@@ -182,10 +182,12 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     `SlaveLost`, and so do those that wait for this slave.
 
     A slave that was launched here dies whatever it does. One elsewhere gets the
-    order over its connection, and obeys unless C code holds its interpreter."
+    order over its connection, and obeys unless C code holds its interpreter.
+
+    Raises `ValueError` for a slave of another master."
     (unless (isinstance slave Slave)
       (raise (TypeError f"{slave !r} is no slave; (dpfw-slaves) has those that are")))
-    (.kill self.network slave)
+    (.kill self.network (.own-slave self slave))
     None)
 
   ;; Output

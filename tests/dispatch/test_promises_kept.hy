@@ -158,6 +158,19 @@ m.dpfw_slaves()
     (assert (isinstance error ValueError) (repr error))
     (assert (in "no slave of this master" (str error)))))
 
+(defn test-a-master-does-nothing-to-the-slave-of-another [two]
+  (setv slave (get (.slaves two) 0))
+  (with [other (Master)]
+    (for [call [other.kill other.drain other.cancel]]
+      (setv error (error-of call slave))
+      (assert (isinstance error ValueError) (repr error))
+      (assert (in "no slave of this master" (str error))))
+    (for [nobody [None 0 "x"]]
+      (assert (isinstance (error-of other.kill nobody) #(TypeError ValueError)))
+      (assert (isinstance (error-of other.drain nobody) ValueError))))
+  (assert (in slave (.slaves two)))
+  (holds (run-task two '(fn [i o] 5) :slave slave) 5))
+
 
 ;; The network is slow
 
