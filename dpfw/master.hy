@@ -553,6 +553,13 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     _master))
 
 
+(defn master-or-default [master]
+  "The default one for None."
+  (setv master (if (is master None) (default-master) master))
+  (unless (isinstance master Master)
+    (raise (TypeError f"{master !r} is no Master; give one, or nothing for the default one")))
+  master)
+
 (defn on-default [name method]
   "The function of this name that calls a method of the default master: with the
   signature and the docstring of that."
