@@ -108,6 +108,8 @@
   "The [family address] pairs that a host name and port stand for."
   (unless (and (isinstance port int) (<= 0 port 65535))
     (raise (AddressError f"{(repr port)} is no port; give a number from 0 to 65535")))
+  (unless (isinstance host str)
+    (raise (AddressError f"{(repr host)} is no host; give a text, such as \"node-b\"")))
   (try
     (lfor [family _ _ _ address]
           (socket.getaddrinfo host port :type socket.SOCK-STREAM)

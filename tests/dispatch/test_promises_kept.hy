@@ -146,7 +146,7 @@ m.dpfw_slaves()
 
 (defn [(pytest.mark.parametrize #("options" "error") [
     #({"retries" "1"} TypeError) #({"retries" -1} ValueError) #({"retries" 1.0} TypeError)
-    #({"timeout" "5"} TypeError) #({"timeout" -1} ValueError) #({"timeout" (float "nan")} ValueError)])]
+    #({"timeout" "5"} TypeError) #({"timeout" -1} ValueError) #({"timeout" (float "nan")} ValueError) #({"timeout" (** 10 400)} ValueError)])]
   test-what-makes-no-sense-is-refused-when-the-task-is-made [two options error]
   (assert (isinstance (error-of two.make-task '(fn [i o] 1) read-result #** options) error))
   (when (in "retries" options)
