@@ -168,6 +168,14 @@
     (raise (AddressError
       f"{(repr text)} is no address; give HOST:PORT, an IPv6 host in brackets"))))
 
+(defn address-argument [text]
+  "The same, for a command line."
+  (import argparse)
+  (try
+    (parse-address text)
+    (except [e AddressError]
+      (raise (argparse.ArgumentTypeError (str e))))))
+
 
 ;; The other end
 
