@@ -25,13 +25,13 @@ slaves of its own; these are its master's, and go on when it shuts down."
   dpfw.dispatch.procedures [procedure-form]
   dpfw.dispatch.options [checked-retries]
   dpfw.dispatch.promise [Promise]
-  dpfw.master [default-master Master]
+  dpfw.master [master-or-default]
   dpfw.net.interrupt [Whole]
   dpfw.task.calls [ANSWERS call-remote function-source result-of with-arguments]
   dpfw.task.failure [with-cause]
   dpfw.task.names [names-of]
   dpfw.task.remote [named-form Remote]
-  dpfw.tidy [tidily tidy-methods])
+  dpfw.tidy [tidy tidy-methods])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -62,13 +62,10 @@ slaves of its own; these are its master's, and go on when it shuts down."
       (.result (.submit executor pow 2 10)))  ; => 1024"
 
   (defn __init__ [self [master None] * [results "data"] [retries 0]]
-    (setv master (if (is master None) (default-master) master))
-    (unless (isinstance master Master)
-      (raise (TypeError f"{master !r} is no Master; give one, or nothing for the default one")))
     (unless (and (is (type results) str) (in results ANSWERS))
       (raise (ValueError f"the results are {results !r}; give \"data\" or \"pickle\"")))
     (setv
-      self.master master
+      self.master (master-or-default master)
       self.results results
       self.retries (checked-retries retries)
       self.process (os.getpid)
@@ -114,7 +111,7 @@ slaves of its own; these are its master's, and go on when it shuts down."
       (except [BaseException]
         (cancel-all promises)
         (raise)))
-    (tidily (results-in-order promises deadline (if buffersize (fn [] (begin 1)) (fn [])))))
+    (Results promises (results-in-order promises deadline (if buffersize (fn [] (begin 1)) (fn [])))))
 
   (defn shutdown [self [wait True] * [cancel-futures False]]
     "Take no more calls; ``wait`` until those that were made have ended, and their
@@ -272,6 +269,24 @@ slaves of its own; these are its master's, and go on when it shuts down."
 (defn chunked [items size]
   (while (setx chunk (list (islice items size)))
     (yield chunk)))
+
+(defclass Results []
+  "What `map` returns: a generator, but for two things. Its `close` is heeded before the first
+  result, too. And calls go on where nobody takes any: they may be for their effects."
+
+  (defn __init__ [self promises results]
+    (setv self.promises promises
+          self.results results))
+
+  (defn __iter__ [self]
+    self)
+
+  (defn [tidy] __next__ [self]
+    (next self.results))
+
+  (defn close [self]
+    (.close self.results)
+    (cancel-all self.promises)))
 
 (defn results-in-order [promises deadline more]
   "Yield the results of chunks. ``more`` is called when those of one were taken, and may

@@ -19,7 +19,7 @@ its master, however that ends. One that ends before is replaced."
   dpfw.engines.dask [dask-launch]
   dpfw.engines.ipyparallel [ipyparallel-launch]
   dpfw.engines.ray [ray-launch]
-  dpfw.master [default-master]
+  dpfw.master [master-or-default]
   dpfw.processes.launch [START-TIMEOUT]
   dpfw.processes.local [local-launch]
   dpfw.processes.settings [Settings]
@@ -54,7 +54,7 @@ its master, however that ends. One that ends before is replaced."
     (setv [slave] (dpfw-launch 1 :name \"one\" :labels [\"gpu\"] :memory \"2G\"))
     [slave.name slave.labels]  ; => [\"one\" [\"gpu\"]]"
   (setv settings (checked-settings n name labels env memory lifetime tasks))
-  (.up (local-launch (or master (default-master)) settings)))
+  (.up (local-launch (master-or-default master) settings)))
 
 (defn [tidy] dpfw-launch-ssh [hosts [master None] * [per-host 1] [python DEFAULT-PYTHON] [ssh #("ssh")]]
   "Start slaves on other machines, over ssh: ``per-host`` on each of ``hosts``. Wait until
@@ -76,7 +76,7 @@ its master, however that ends. One that ends before is replaced."
   (check-number per-host)
   (check-main-imported)
   (setv given [(destinations hosts) per-host (checked-path python) (checked-command ssh)])
-  (.up (ssh-launch (or master (default-master)) #* given)))
+  (.up (ssh-launch (master-or-default master) #* given)))
 
 (defn [tidy] dpfw-launch-dask [client n [master None] * [resources None] [host None] [port 0] [timeout START-TIMEOUT]
                         [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
@@ -98,7 +98,7 @@ its master, however that ends. One that ends before is replaced."
   retired is replaced. Raises `LaunchError`, which says what Dask answered and what to do, when one
   does not come up; then none stays."
   (setv settings (checked-settings n name labels env memory lifetime tasks :timeout timeout))
-  (.up (dask-launch (or master (default-master)) client settings host port timeout resources)))
+  (.up (dask-launch (master-or-default master) client settings host port timeout resources)))
 
 (defn [tidy] dpfw-launch-ray [n [master None] * [resources None] [host None] [port 0] [timeout START-TIMEOUT]
                        [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
@@ -109,7 +109,7 @@ its master, however that ends. One that ends before is replaced."
     (ray.init \"auto\")
     (dpfw-launch-ray 8)"
   (setv settings (checked-settings n name labels env memory lifetime tasks :timeout timeout))
-  (.up (ray-launch (or master (default-master)) settings host port timeout resources)))
+  (.up (ray-launch (master-or-default master) settings host port timeout resources)))
 
 (defn [tidy] dpfw-launch-ipyparallel [client n [master None] * [host None] [port 0] [timeout START-TIMEOUT]
                                [name None] [labels None] [env None] [memory None] [lifetime None] [tasks None]]
@@ -118,7 +118,7 @@ its master, however that ends. One that ends before is replaced."
     (import ipyparallel)
     (dpfw-launch-ipyparallel (ipyparallel.Client) 8)"
   (setv settings (checked-settings n name labels env memory lifetime tasks :timeout timeout))
-  (.up (ipyparallel-launch (or master (default-master)) client settings host port timeout)))
+  (.up (ipyparallel-launch (master-or-default master) client settings host port timeout)))
 
 (defn checked-settings [n #* options  [timeout START-TIMEOUT]]
   "The `Settings` of n slaves, where slaves may be launched."

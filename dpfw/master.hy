@@ -182,10 +182,12 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     `SlaveLost`, and so do those that wait for this slave.
 
     A slave that was launched here dies whatever it does. One elsewhere gets the
-    order over its connection, and obeys unless C code holds its interpreter."
+    order over its connection, and obeys unless C code holds its interpreter.
+
+    Raises `ValueError` for a slave of another master."
     (unless (isinstance slave Slave)
       (raise (TypeError f"{slave !r} is no slave; (dpfw-slaves) has those that are")))
-    (.kill self.network slave)
+    (.kill self.network (.own-slave self slave))
     None)
 
   ;; Output
@@ -550,6 +552,13 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
       (setv _master (Master)))
     _master))
 
+
+(defn master-or-default [master]
+  "The default one for None."
+  (setv master (if (is master None) (default-master) master))
+  (unless (isinstance master Master)
+    (raise (TypeError f"{master !r} is no Master; give one, or nothing for the default one")))
+  master)
 
 (defn on-default [name method]
   "The function of this name that calls a method of the default master: with the

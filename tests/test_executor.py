@@ -296,6 +296,20 @@ def test_map_with_a_buffer_reads_only_so_far_ahead(executor):
     assert list(executor.map(str, range(4), buffersize=99)) == ["0", "1", "2", "3"]
 
 
+def test_closing_a_map_cancels_what_is_left(executor, master, gate):
+    for taken in (0, 1):
+        results = executor.map(
+            wait_for, [str(gate.parent)] * taken + 5 * [str(gate)]
+        )
+        for _ in range(taken):
+            next(results)
+        assert len(executor.pending) == 5
+        results.close()
+        assert master.tasks() == []
+        assert list(results) == []
+        results.close()
+
+
 def test_map_after_a_shutdown_in_the_middle_gives_what_was_begun(executor):
     results = executor.map(str, itertools.count(), buffersize=1)
     executor.shutdown()

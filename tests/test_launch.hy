@@ -13,7 +13,7 @@
   dpfw.dispatch.readers [ResultReader]
   dpfw.dispatch.task [Task]
   dpfw.errors [LaunchError MasterClosed WireError]
-  dpfw.launch [dpfw-launch]
+  dpfw.launch [dpfw-launch dpfw-launch-dask dpfw-launch-ipyparallel dpfw-launch-ray dpfw-launch-ssh]
   dpfw.master [Master]
   dpfw.processes.launch [Launch]
   dpfw.processes.local [local-launch]
@@ -249,3 +249,10 @@ dpfw_close()
   (with [master (Master)]
     (assert (isinstance (error-of dpfw-launch 2 master) LaunchError))
     (assert (not master.node.closers) master.node.closers)))
+
+(defn [(pytest.mark.parametrize "other" [0 "" "m" False [] (Settings 1)])] test-what-is-no-master-is-refused [other]
+  (for [call [(fn [] (dpfw-launch 1 other)) (fn [] (dpfw-launch-ssh ["nowhere.invalid"] other))
+              (fn [] (dpfw-launch-dask None 1 other)) (fn [] (dpfw-launch-ray 1 other))
+              (fn [] (dpfw-launch-ipyparallel None 1 other))]]
+    (with [_ (pytest.raises TypeError :match "is no Master; give one, or nothing for the default one")]
+      (call))))

@@ -5,8 +5,8 @@
   dpfw
   logging
   sys
-  dpfw.errors [AddressError DpfwError]
-  dpfw.net.addresses [parse-address])
+  dpfw.errors [DpfwError]
+  dpfw.net.addresses [address-argument])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -64,7 +64,7 @@
 (defn add-command [commands name run help description]
   (setv command (.add-parser commands name :help help :description description))
   (.set-defaults command :run run)
-  (.add-argument command "address" :metavar "HOST:PORT" :type address
+  (.add-argument command "address" :metavar "HOST:PORT" :type address-argument
     :help "where it listens; an IPv6 host stands in brackets")
   command)
 
@@ -89,12 +89,6 @@
   (add-command commands "repl" repl
     "a Hy REPL on a slave"
     "A Hy REPL whose forms are evaluated on a slave. Ctrl-C interrupts what runs there."))
-
-(defn address [text]
-  (try
-    (parse-address text)
-    (except [e AddressError]
-      (raise (argparse.ArgumentTypeError (str e))))))
 
 (defn seconds [text]
   (try

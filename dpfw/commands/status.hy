@@ -3,9 +3,11 @@
 (import
   contextlib [contextmanager]
   json
+  math [isfinite]
   sys
   time
   dpfw.commands.table [as-renderable as-text with-rates]
+  dpfw.data.sexp [write-datum]
   dpfw.net.watcher [Watcher])
 
 
@@ -30,7 +32,16 @@
 
 (defn [contextmanager] lines []
   (yield (fn [status]
-    (print (json.dumps status) :flush True))))
+    (print (json.dumps (plain status)) :flush True))))
+
+(defn plain [x]
+  "The same, with texts, as of data, for what JSON has not: an end may say more of itself than is
+  known here."
+  (cond
+    (is (type x) dict) (dfor  [key value] (.items x)  (if (is (type key) str) key (write-datum key)) (plain value))
+    (is (type x) list) (list (map plain x))
+    (or (in (type x) [str int bool (type None)]) (and (is (type x) float) (isfinite x))) x
+    True (write-datum x)))
 
 (defn [contextmanager] screen [watch]
   "Gives what shows a status to a person; on a terminal, in the place of the last one."

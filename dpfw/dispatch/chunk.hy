@@ -10,7 +10,9 @@ what its slave made of them, and which items an error is about."
   dpfw.task.remote [as-value])
 (eval-when-compile (require hyrule.control [unless]))
 
-(setv PLACE (re.compile rb"([0-9]{1,18})\n"))
+(setv
+  PLACE (re.compile rb"([0-9]{1,18})\n")
+  MOST-SECONDS 1e9)  ; that a chunk may have taken
 
 
 (defclass Chunk []
@@ -76,8 +78,10 @@ what its slave made of them, and which items an error is about."
     "Take what its slave has answered to the task; ``wanted`` is how many results it
     must have. Returns the seconds that it took."
     (setv [told seconds] (map decode answer))
-    (unless (and (is (type told) list) (in (type seconds) [int float]))
+    (unless (is (type told) list)
       (raise (WireError "a slave answered a chunk with what is no list of results")))
+    (unless (and (in (type seconds) [int float]) (<= 0 seconds MOST-SECONDS))
+      (raise (WireError "a slave answered a chunk with what can be no seconds that it took")))
     (setv results (if self.returned (.with-errors self told task) told))
     (when (!= (len results) wanted)
       (raise (WireError

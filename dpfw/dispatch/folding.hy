@@ -2,6 +2,7 @@
 No thread, no clock, no file."
 
 (import
+  bisect [bisect]
   collections [deque])
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -19,6 +20,35 @@ No thread, no clock, no file."
       self.slaves [slave])))
 
 
+(defclass Alike []
+  "The entries of one key, in their order. A program may print one line very often."
+
+  (defn __init__ [self]
+    (setv
+      self.entries []
+      self.start 0))  ; those before it were taken
+
+  (defn __bool__ [self]
+    (< self.start (len self.entries)))
+
+  (defn append [self entry]
+    (.append self.entries entry))
+
+  (defn after [self number]
+    "The first with a higher number, or None."
+    (setv n (bisect self.entries number self.start :key (fn [entry] entry.number)))
+    (when (< n (len self.entries))
+      (get self.entries n)))
+
+  (defn drop-first [self]
+    (setv (get self.entries self.start) None)
+    (+= self.start 1)
+    ; By halves, since each time the others move.
+    (when (> (* 2 self.start) (len self.entries))
+      (del (cut self.entries self.start))
+      (setv self.start 0))))
+
+
 (defclass Folding []
   "Each slave's lines stay in their order. ::
 
@@ -32,15 +62,14 @@ No thread, no clock, no file."
   (defn __init__ [self]
     (setv
       self.entries (deque)  ; in the order in which they came
-      self.alike {}         ; key -> those among them
+      self.alike {}         ; key -> those among them, an `Alike`
       self.last {}          ; slave -> the number of the last one that it has a part in
       self.count 0))
 
   (defn put [self serial moment key what slave]
     "What has the same ``key`` is equal; with None, it is equal to nothing."
-    (setv after (.get self.last slave -1)
-          entry (when key
-            (next (gfor  e (.get self.alike key #())  :if (> e.number after)  e) None)))
+    (setv alike (when key (.get self.alike key))
+          entry (when alike (.after alike (.get self.last slave -1))))
     (if entry
       (.append entry.slaves slave)
       (do
@@ -48,7 +77,10 @@ No thread, no clock, no file."
         (+= self.count 1)
         (.append self.entries entry)
         (when key
-          (.append (.setdefault self.alike key (deque)) entry))))
+          (unless alike
+            (setv alike (Alike)
+                  (get self.alike key) alike))
+          (.append alike entry))))
     (setv (get self.last slave) entry.number))
 
   (defn take [self [until None] [serial 0]]
@@ -62,7 +94,7 @@ No thread, no clock, no file."
       (.append taken entry)
       (when entry.key
         (setv alike (get self.alike entry.key))
-        (.popleft alike)
+        (.drop-first alike)
         (unless alike
           (del (get self.alike entry.key)))))
     (unless self.entries

@@ -4,7 +4,7 @@
   copy [copy]
   math [isnan]
   time
-  dpfw.net.about [text?])
+  dpfw.net.about [LONGEST text?])
 (eval-when-compile (require hyrule.control [unless]))
 
 
@@ -47,8 +47,15 @@
 (defn check-seconds [name seconds]
   (when (or (isinstance seconds bool) (not (isinstance seconds #(int float))))
     (raise (TypeError f"the {name} is {seconds !r}; give a number of seconds")))
-  (when (or (isnan seconds) (< seconds 0))
+  (unless (and (number? seconds) (>= seconds 0))
     (raise (ValueError f"the {name} is {seconds !r}; give a number of seconds, 0 or more"))))
+
+(defn number? [x]
+  "Is it one, and within what a float can be?"
+  (try
+    (not (isnan x))
+    (except [OverflowError]
+      False)))
 
 (defn checked-retries [retries]
   (unless (and (is (type retries) int) (>= retries 0))
@@ -77,7 +84,7 @@
   name)
 
 (defn checked-priority [priority]
-  (unless (and (in (type priority) [int float]) (not (isnan priority)))
+  (unless (and (in (type priority) [int float]) (number? priority))
     (raise ((if (in (type priority) [int float]) ValueError TypeError)
       f"the priority is {priority !r}; give a number, higher for what is more urgent, such as 1")))
   priority)
@@ -85,4 +92,4 @@
 (defn check-text [what text example]
   (unless (and (text? text) text)
     (raise ((if (is (type text) str) ValueError TypeError)
-      f"the {what} is {text !r}; give a text of printable characters, 100 at most, such as \"{example}\""))))
+      f"the {what} is {text !r}; give a text of printable characters, {LONGEST} at most, such as \"{example}\""))))

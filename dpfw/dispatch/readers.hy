@@ -31,16 +31,20 @@ their own. Each task gets a new reader, which whoever receives its answer feeds:
     result None)
 
   (defn feed [self data]
-    (unless self.whole
-      (for [piece (.splitlines data True)]
-        (+= self.text piece)
-        (when (.endswith self.text b"\n")
-          (if (.isspace (.decode self.text))
-            (setv self.text b"")
-            (do
-              (setv self.whole True)
-              (.read-now self)
-              (break))))))
+    (setv start 0)
+    (while (not (or self.whole (= start (len data))))
+      (setv line-feed (.find data b"\n" start)
+            end (if (= line-feed -1) (len data) (+ line-feed 1)))
+      (unless self.text
+        (setv self.text (bytearray)))
+      (+= self.text (cut data start end))
+      (setv start end)
+      (unless (= line-feed -1)
+        (if (.isspace (.decode self.text))
+          (setv self.text b"")
+          (do
+            (setv self.whole True)
+            (.read-now self)))))
     self.whole)
 
   (defn read-now [self]

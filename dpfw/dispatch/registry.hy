@@ -54,7 +54,7 @@ before anything else, its preparations."
     slave.name (or (.get about "name")
                    (.join "/" (gfor  key ["host" "pid"]  :if (in key about)  (str (get about key))))
                    (cut slave.id 8))
-    slave.labels (.get about "labels" [])))
+    slave.labels (list (dict.fromkeys (.get about "labels" [])))))  ; each counts once
 
 
 (defclass Registry []

@@ -70,6 +70,7 @@ leaves are the root's again."
   (defn __init__ [self network]
     (setv
       self.network network
+      self.building (threading.Lock)  ; is held while there comes to be another tree
       self.lock (threading.Lock)
       self.branches []))
 
@@ -88,7 +89,11 @@ leaves are the root's again."
   (defn build [self width]
     "Build it of the slaves that are here, so that no master is left with more than
     ``width`` that work for it, anew if there is one; returns the heads."
-    (.dissolve self)
+    (with [_ self.building]
+      (.dissolve self)
+      (.grow self width)))
+
+  (defn grow [self width]
     (setv slaves (lfor
             slave (.connected self)
             :if (!= slave.state "leaving")

@@ -108,6 +108,8 @@
   "The [family address] pairs that a host name and port stand for."
   (unless (and (isinstance port int) (<= 0 port 65535))
     (raise (AddressError f"{(repr port)} is no port; give a number from 0 to 65535")))
+  (unless (isinstance host str)
+    (raise (AddressError f"{(repr host)} is no host; give a text, such as \"node-b\"")))
   (try
     (lfor [family _ _ _ address]
           (socket.getaddrinfo host port :type socket.SOCK-STREAM)
@@ -165,6 +167,14 @@
     #((or (get found 1) (get found 2)) (int (get found 3)))
     (raise (AddressError
       f"{(repr text)} is no address; give HOST:PORT, an IPv6 host in brackets"))))
+
+(defn address-argument [text]
+  "The same, for a command line."
+  (import argparse)
+  (try
+    (parse-address text)
+    (except [e AddressError]
+      (raise (argparse.ArgumentTypeError (str e))))))
 
 
 ;; The other end

@@ -3,6 +3,7 @@
 (import
   logging
   socket
+  threading
   time
   dpfw.errors [AddressError CookieError Refused]
   dpfw.net.addresses [pauses])
@@ -27,6 +28,7 @@
       self.closed closed
       self.final final
       self.wait wait
+      self.lock (threading.Lock)  ; several at one address may dial again at once
       self.pauses (pauses)
       self.said None))  ; of a failure, in the log
 
@@ -57,7 +59,8 @@
     (.dial self))
 
   (defn pause [self [deadline None]]
-    (setv pause (next self.pauses))
+    (with [_ self.lock]
+      (setv pause (next self.pauses)))
     (.wait self.closed (if deadline
       (max 0 (min pause (- deadline (time.monotonic))))
       pause)))

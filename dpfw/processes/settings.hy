@@ -83,7 +83,7 @@ memory, how long they live, and their share of the processors."
     (check-text "label" label "gpu"))
   (when (> (len labels) MOST-LABELS)
     (raise (ValueError f"there are {(len labels)} labels; give {MOST-LABELS} at most")))
-  (sorted labels))
+  (sorted (set labels)))
 
 (defn checked-env [env]
   (when (is env None)

@@ -10,7 +10,7 @@
   sys
   dpfw.errors [AddressError DpfwError]
   dpfw.net.about [LONGEST own-about text?]
-  dpfw.net.addresses [format-address parse-address]
+  dpfw.net.addresses [address-argument format-address]
   dpfw.net.metrics [serve-metrics]
   dpfw.serve.leash [on-leash]
   dpfw.serve.leave [Leaving end-process seconds-of]
@@ -200,7 +200,7 @@
     :help "listen on this address only (default: on every one)")
   (.add-argument parser "--backlog" :type int :default 1000
     :help "connections that may wait to be accepted (default: %(default)s)")
-  (.add-argument parser "--connect" :metavar "HOST:PORT" :type address
+  (.add-argument parser "--connect" :metavar "HOST:PORT" :type address-argument
     :help "dial a master server instead; an IPv6 host stands in brackets")
   (.add-argument parser "--once" :action "store_true"
     :help "with --connect: dial once, and end when the master goes")
@@ -267,9 +267,3 @@
   (if (and (.isascii text) (.isdigit text) (< 0 (len text) 10) (int text))
     (int text)
     (raise (argparse.ArgumentTypeError f"{text !r} is no number of tasks; give one from 1 on"))))
-
-(defn address [text]
-  (try
-    (parse-address text)
-    (except [e AddressError]
-      (raise (argparse.ArgumentTypeError (str e))))))

@@ -166,9 +166,16 @@ what is to be seen on the other side::
   (defn __init__ [self i o outputs]
     (setv self.i i
           self.o o
-          self.outputs outputs))
+          self.outputs outputs
+          self.rest ""))  ; of a line that was not read to its end
 
   (defn readline [self [size -1]]
+    (setv line (or self.rest (if (= size 0) "" (.ask self)))
+          n (if (bounded? size) size (len line))
+          self.rest (cut line n None))
+    (cut line n))
+
+  (defn ask [self]
     (for [output self.outputs]
       (.flush output))
     (write ["ask"] self.o)
@@ -176,7 +183,12 @@ what is to be seen on the other side::
     (.readline self.i))
 
   (defn read [self [size -1]]
-    (.join "" (iter self.readline "")))
+    (unless (bounded? size)
+      (return (.join "" (iter self.readline ""))))
+    (setv text "")
+    (while (setx piece (.readline self (- size (len text))))
+      (+= text piece))
+    text)
 
   (defn readable [self]
     True)
@@ -185,6 +197,11 @@ what is to be seen on the other side::
     False)
 
   (defn close [self]))  ; (exit) does that
+
+
+(defn bounded? [size]
+  "As the files of Python have it."
+  (not (or (is size None) (< size 0))))
 
 
 (defn user-traceback [error]

@@ -1,19 +1,25 @@
 "The command dpfw: what it shows, and how it ends."
 
 (import
+  contextlib [nullcontext]
+  decimal [Decimal]
   io
   json
   logging
+  math
   os
   signal
   socket
   subprocess
   sys
+  types [SimpleNamespace]
   pytest
   dpfw
   dpfw.commands.main [main]
+  dpfw.commands.status
   dpfw.commands.status [tell-status]
   dpfw.commands.table [as-text with-rates]
+  dpfw.data.sexp [write-datum]
   dpfw.master [Master]
   dpfw.net.addresses [parse-address]
   dpfw.net.watcher [Watcher]
@@ -154,6 +160,18 @@
   (setv before (with-rates (status-of {}) None)
         after (with-rates (status-of {"done" 7  "failed" 2} {"peer" "node-c:1"} :up 102) before))
   (holds (lfor  s (get after "sessions")  (get s "per-second")) [2 0.5]))
+
+
+(defn test-what-json-has-not-is-text [monkeypatch capsys]
+  "A slave may say more of itself than this version knows."
+  (setv more {"gpus" #{1}  "sizes" [#(1 2) b"x"]  "nested" {"a" math.inf  1 None}  "at" (Decimal "1.50")})
+  (monkeypatch.setattr dpfw.commands.status "Watcher" (fn [#* address]
+    (nullcontext (SimpleNamespace :ask (fn [] (status-of {"about" {"host" "b"  #** more}}))))))
+  (holds (tell-status ["b" 1] None True) 0)
+  (setv [session] (get (json.loads (. (.readouterr capsys) out) :parse-constant (fn [x] (pytest.fail x))) "sessions"))
+  (holds (get session "about")
+    {"host" "b"  "gpus" "#{1}"  "sizes" ["#(1 2)" "b\"x\""]  "nested" {"a" "Inf"  "1" None}  "at" (write-datum (Decimal "1.50"))})
+  (holds (get session "age") 10))
 
 
 ;; dpfw eval

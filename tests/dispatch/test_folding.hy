@@ -2,8 +2,9 @@
 
 (import
   random
-  dpfw.dispatch.folding [Folding]
-  tests.helpers [holds])
+  dpfw.dispatch [folding :as module]
+  dpfw.dispatch.folding [Entry Folding]
+  tests.helpers [holds steps])
 
 (defn folded [#* lines]
   "What becomes of lines, each a slave and a text, that come at once."
@@ -58,3 +59,34 @@
   (holds (. (.first folding) slaves) ["a" "b"])
   (holds (texts) ["z"])
   (holds (.first folding) None))
+
+(defn test-a-line-that-is-printed-very-often-costs-as-much-as-any-other []
+  (defn fold [key slave]
+    (setv folding (Folding))
+    (for [n (range 2000)]
+      (.put folding n n (key n) "working" (slave n))
+      (when (= (% n 500) 499)
+        (.take folding (- n 400))))
+    (.take folding))
+  (setv different (steps module fold str (fn [n] "a")))
+  ; One slave's; those of two in turn; and those of one, after all of another.
+  (for [slave [(fn [n] "a") (fn [n] (get "ab" (% n 2))) (fn [n] (if (< n 1000) "a" "b"))]]
+    (setv equal (steps module fold (fn [n] "key") slave))
+    (assert (< equal (* 5 different)) #(equal different))))
+
+(defn test-the-first-that-a-slave-has-no-part-in-is-found []
+  (setv chance (random.Random 5)
+        alike (module.Alike)
+        left [])
+  (for [n (range 2000)]
+    (if (and left (< (.random chance) 0.48))
+      (do
+        (.pop left 0)
+        (.drop-first alike))
+      (do
+        (.append left (Entry (* 2 n) 0 0 "key" "x" "a"))
+        (.append alike (get left -1))))
+    (holds (bool alike) (bool left))
+    (setv after (.randrange chance (- (* 2 n) 30) (+ (* 2 n) 3)))
+    (assert (is (.after alike after) (next (gfor  e left  :if (> e.number after)  e) None)))
+    (assert (<= (len alike.entries) (+ 1 (* 2 (len left)))))))

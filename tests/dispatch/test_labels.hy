@@ -150,6 +150,13 @@
     (assert (in "What became of the task 'the end' is unknown" (str lost)) (str lost))))
 
 
+(defn test-a-label-given-twice-is-one-label []
+  (with [[_ host port] (slave-server "--label" "gpu" "--label" "big" "--label" "gpu")
+         master (Master)]
+    (holds (. (.connect master host port) labels) ["gpu" "big"])
+    (holds [(.slave-count master.network "gpu") (.slave-count master.network)] [1 1])))
+
+
 ;; Wrong ones
 
 (defn [(pytest.mark.parametrize #("options" "error" "says") [
@@ -161,7 +168,8 @@
     [{"priority" "high"} TypeError "give a number"]
     [{"priority" None} TypeError "give a number"]
     [{"priority" True} TypeError "give a number"]
-    [{"priority" (float "nan")} ValueError "give a number"]])]
+    [{"priority" (float "nan")} ValueError "give a number"]
+    [{"priority" (** 10 400)} ValueError "give a number"]])]
     test-what-makes-no-sense-is-refused [master options error says]
   (with [raised (pytest.raises error)]
     (.make-task master PID read-result #** options))

@@ -71,6 +71,8 @@ results, results one by one in order."
     #({"timeout" True} TypeError "number of seconds")
     #({"timeout" -1} ValueError "0 or more")
     #({"timeout" math.nan} ValueError "0 or more")
+    #({"timeout" (** 10 400)} ValueError "0 or more")
+    #({"priority" (** 10 400)} ValueError "give a number")
     #({"errors" "retrun"} ValueError "errors is 'retrun'; give \"raise\"")
     #({"errors" None} ValueError "give \"raise\"")
     #({"retries" -1} ValueError "0 or more")

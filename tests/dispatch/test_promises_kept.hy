@@ -145,7 +145,7 @@ m.dpfw_slaves()
 
 (defn [(pytest.mark.parametrize #("options" "error") [
     #({"retries" "1"} TypeError) #({"retries" -1} ValueError) #({"retries" 1.0} TypeError)
-    #({"timeout" "5"} TypeError) #({"timeout" -1} ValueError) #({"timeout" (float "nan")} ValueError)])]
+    #({"timeout" "5"} TypeError) #({"timeout" -1} ValueError) #({"timeout" (float "nan")} ValueError) #({"timeout" (** 10 400)} ValueError)])]
   test-what-makes-no-sense-is-refused-when-the-task-is-made [two options error]
   (assert (isinstance (error-of two.make-task '(fn [i o] 1) read-result #** options) error))
   (when (in "retries" options)
@@ -156,6 +156,19 @@ m.dpfw_slaves()
     (setv error (error-of other.make-task '(fn [i o] 1) read-result (get (.slaves two) 0)))
     (assert (isinstance error ValueError) (repr error))
     (assert (in "no slave of this master" (str error)))))
+
+(defn test-a-master-does-nothing-to-the-slave-of-another [two]
+  (setv slave (get (.slaves two) 0))
+  (with [other (Master)]
+    (for [call [other.kill other.drain other.cancel]]
+      (setv error (error-of call slave))
+      (assert (isinstance error ValueError) (repr error))
+      (assert (in "no slave of this master" (str error))))
+    (for [nobody [None 0 "x"]]
+      (assert (isinstance (error-of other.kill nobody) #(TypeError ValueError)))
+      (assert (isinstance (error-of other.drain nobody) ValueError))))
+  (assert (in slave (.slaves two)))
+  (holds (run-task two '(fn [i o] 5) :slave slave) 5))
 
 
 ;; The network is slow

@@ -10,7 +10,7 @@
   dpfw.errors [MasterClosed RemoteError SlaveLost TaskTimeout]
   dpfw.launch [dpfw-launch]
   dpfw.master [Master read-result]
-  tests.helpers [holds until])
+  tests.helpers [begin holds outcome until])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv PIDS '(fn [x] (hy.I.time.sleep 0.002) (hy.I.os.getpid)))
@@ -214,3 +214,11 @@
   (holds (.size pace 999 4) (* 2 30))
   (holds (.size (Pace 2 None 30) 0 4) (* 2 30 PASSES))
   (holds (.size (Pace 2 1000 1) 0 4) 2))
+
+(defn test-two-trees-at-once-are-one-after-the-other [master]
+  (for [_ (range 3)]
+    (setv trees (lfor  _ (range 2)  (begin master.tree 2)))
+    (for [tree trees]
+      (holds (len (outcome tree)) 2)))
+  (holds (len (leaves master)) 4)
+  (holds (set (.map master PIDS (range 200) :chunk-size 5)) (pids (leaves master))))

@@ -149,6 +149,9 @@
     (message raised says)
     (assert (not master.node.closers))))
 
+(defn test-a-label-given-twice-is-one-label []
+  (holds (. (Settings 2 :labels ["gpu" "big" "gpu"]) labels) ["big" "gpu"]))
+
 (defn test-sizes []
   (for [[text n] [["100" 100] ["1K" 1024] ["1.5G" (* 3 (** 2 29))] ["2GiB" (** 2 31)] ["2GB" (** 2 31)] ["1T" (** 2 40)] [5 5]]]
     (holds (bytes-of text) n))

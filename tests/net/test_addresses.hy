@@ -201,6 +201,11 @@ what to do."
          sock (closing (dial "127.0.0.1" (port-of listener) "master"))]
     (holds (bool (.getsockopt sock socket.IPPROTO-TCP socket.TCP-NODELAY)) True)))
 
+(defn [(pytest.mark.parametrize "host" [None b"127.0.0.1" 5 ["a"]])] test-a-host-is-text [host]
+  (with [raised (pytest.raises AddressError)]
+    (dial host 80 "slave"))
+  (message raised "is no host; give a text"))
+
 
 ;; * Pauses
 

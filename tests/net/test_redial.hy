@@ -4,11 +4,12 @@
   logging
   math
   socket
+  sys
   threading
   pytest
   dpfw.errors [AddressError CookieError HandshakeError MasterClosed Refused]
   dpfw.net.redial [Redialler dial-for]
-  tests.helpers [begin holds outcome])
+  tests.helpers [WAIT begin holds outcome until])
 
 (defclass Closed []
   "An event that is set when it has been waited for so often; keeps the times."
@@ -162,3 +163,24 @@
 
 (defn test-nobody-waits-when-all-is-closed []
   (holds (dial-for 1000 (answering NOBODY) (Closed 1)) None))
+
+(defn test-two-slaves-of-one-address-may-pause-at-once []
+  (setv inside (threading.Event)
+        more (threading.Event)
+        r (redialler (Closed)))
+  (defn slow []
+    (.set inside)
+    (.wait more WAIT)
+    (yield 0)
+    (yield 0))
+  (setv r.pauses (slow)
+        one (begin r.pause))
+  (assert (.wait inside WAIT))
+  (setv other (begin r.pause))
+  ; It waits there, or has ended; nothing tells of it.
+  (until (fn []
+    (setv frame (.get (sys._current-frames) other.thread.ident))
+    (or (.done other) (and frame (= frame.f-code.co-name "pause")))))
+  (.set more)
+  (for [pausing [one other]]
+    (outcome pausing)))
