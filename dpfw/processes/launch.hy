@@ -96,8 +96,11 @@ A slave goes down with its connection, and so with this process, however that en
       ; Of a connection that is aborted by now, nobody would hear the end.
       (when (or self.over place.given-up self.master.closed process.over)
         (raise (LaunchError "the launch was broken off")))
+      (setv slave (.joined self.network process.connection id :linked process))
+      (unless slave  ; the master has left in this moment
+        (raise (LaunchError "the launch was broken off")))
       (setv process.joined True
-            place.slave (.joined self.network process.connection id :linked process))))
+            place.slave slave)))
 
   (defn note-end [self place process]
     (with [_ self.lock]

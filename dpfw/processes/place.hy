@@ -77,7 +77,7 @@ after a pause that grows as long as none is of use."
     a `LaunchError`."
     (try
       (.join self.launch self process (handshake process.connection))
-      (except [e [OSError LaunchError]]
+      (except [e Exception]  ; also what an engine raises
         (setv ended process.over)
         (when process.connection  ; there may be none yet
           (.retire self.node process.connection))
