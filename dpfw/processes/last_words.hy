@@ -124,7 +124,7 @@ read meanwhile. So who says more than can be shown has to wait."
 
   (defn begin-to-show [self]
     (when (and self.unshown (not self.showing))
-      (setv self.showing (.run self.threads self.show-all))
+      (setv self.showing (.run-late self.threads self.show-all))
       (when (and self.showing (not self.closed))
         (.unwatch self.reactor self.pipe))))
 

@@ -39,8 +39,9 @@ A slave goes down with its connection, and so with this process, however that en
     (try
       (for [place self.places]
         (.open place)
-        (unless (.run self.node.threads place.come-up)
-          (.check-open self.master)))
+        (unless (.run-late self.node.threads place.come-up)
+          (.check-open self.master)
+          (raise (LaunchError "no slave was started: no thread is to be had"))))
       (setv slaves (.await-slaves self))
       (except [BaseException]
         (.down self :at-once True)
