@@ -71,6 +71,12 @@
   (assert (not (.is-alive future.thread)) f"it has not ended in {WAIT} seconds")
   (.result future 0))
 
+(defn [contextmanager] no-threads []
+  "Meanwhile, the system has no thread to give."
+  (with [patch (pytest.MonkeyPatch.context)]
+    (.setattr patch threading.Thread "start" (fn [_] (raise (RuntimeError "can't start new thread"))))
+    (yield)))
+
 
 ;; * Sockets
 

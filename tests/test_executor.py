@@ -448,10 +448,7 @@ def test_a_callback_that_raises_is_logged_and_stops_nothing(executor, caplog):
 
 
 def test_where_no_thread_is_to_be_had_all_is_done_without(pickling, monkeypatch):
-    def run(*_):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("dpfw.net.threads.ThreadPool.run", run)
+    monkeypatch.setattr("dpfw.net.threads.ThreadPool.run", lambda *_: False)
     seen = []
     call = pickling.submit(Point, 1)
     call.add_done_callback(seen.append)

@@ -17,7 +17,8 @@ the caller's. In between, anything may happen.
     listen session             receive from it, and say `heard` the first time
     send session task          give the slave this task, then say `sent` or `unsent`
     cancel session number      tell the slave to stop this task
-    play session task          run the local procedure, then say `answered` or `parted`
+    play session task          run the local procedure, then say `answered` or `parted`;
+                               or say `unplayed`, where there is no thread for it
     end task outcome           end its promise: [\"result\" x], [\"error\" e],
                                [\"cancelled\"], or as the task's reader has it
     hang-up session            close the connection
@@ -342,6 +343,15 @@ the caller's. In between, anything may happen.
       (.finish self task "lost" outcome todo)
       (.lose-task self session task error todo))
     todo)
+
+  (defn unplayed [self session task error]
+    "There is no thread for the local procedure of a task, which ends with this error."
+    (when (= session.state "lost")
+      (return (.parted self session task session.error None)))
+    (setv task.playing False
+          task.reader Discarder)
+    [#("listen" session)
+     #* (or (.stop self task #("error" error)) [])])
 
   (defn stop [self task outcome]
     "Nobody wants the result any more; the promise ends so. Returns what is to be

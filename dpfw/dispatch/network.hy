@@ -40,6 +40,7 @@ two steps (``net/interrupt``)."
   dpfw.net.node [Node]
   dpfw.net.reactor [EPOLL]
   dpfw.net.redial [Redialler dial-for]
+  dpfw.see [see]
   dpfw.task.ports [REACH]
   dpfw.task.remote [as-remote])
 (eval-when-compile (require hyrule.control [unless]))
@@ -49,8 +50,10 @@ two steps (``net/interrupt``)."
   STOP-GRACE 5      ; seconds until a slave that a cancel cannot reach is hung up on
   KILL-GRACE 2      ; seconds that a slave has to end when it is told to
   CLOSE-PATIENCE 5  ; seconds until nobody waits any more for output to be shown
+  THREAD-PAUSE 1    ; seconds until the next try to dial, where no thread is to be had
   FLUSH-EVERY 0.02  ; seconds, where the system does not tell when a socket has room
   NOTHING [#("task" [b"(fn [i o])"])]  ; the payloads of a task that does nothing
+  PAGE (see "failures.md#the-local-procedure")
   HEAVY 65536)      ; bytes of an answer that is not read in the reactor's thread
 
 
@@ -80,7 +83,8 @@ two steps (``net/interrupt``)."
         "end" self.end  "hang-up" self.hang-up  "dial" self.dial-again  "gone" self.say-gone
         "warn" self.warn  "remind" self.remind  "changed" self.tell-watchers
         "farewell" self.send-farewell})
-    (.append self.node.releases self.forsake))
+    (.append self.node.releases self.forsake)
+    (.keep-spare self.node.threads))
 
   ;; Events, and what is to be done
 
@@ -165,7 +169,10 @@ two steps (``net/interrupt``)."
     (when (not-in address self.redialling)
       (setv (get self.redialling address)
             (Redialler (fn [] (.connect self #* address)) self.node.closed)))
-    (.run self.node.threads (. (get self.redialling address) dial-again) of-use))
+    ; It may dial for ever, so it is not run late.
+    (unless (or (.run self.node.threads (. (get self.redialling address) dial-again) of-use)
+                (.is-set self.node.closed))
+      (.call-after self.node.reactor THREAD-PAUSE (fn [] (.dial-again self address of-use)))))
 
   ;; Sending
 
@@ -189,7 +196,7 @@ two steps (``net/interrupt``)."
 
   (defn send-as-text [self session task]
     ; Writers and readers of users' types do this.
-    (unless (.run self.node.threads self.convert-and-post session task)
+    (unless (.run-late self.node.threads self.convert-and-post session task)
       (.note-unsent self session task (WireError "the master left"))))
 
   (defn convert-and-post [self session task]
@@ -377,14 +384,11 @@ two steps (``net/interrupt``)."
         (.end task.promise how what))))
 
   (defn run-callbacks [self call-back]
-    "In a thread of their own; answers False if there is none to be had."
-    (.run-apart self call-back))
+    "In a thread of their own; answers False if not even the spare one is to be had."
+    (.run-late self.node.threads call-back))
 
   (defn run-apart [self procedure #* arguments]
-    (try
-      (.run self.node.threads procedure #* arguments)
-      (except [RuntimeError]  ; the system has no thread to give; some Pythons none at their end
-        False)))
+    (.run self.node.threads procedure #* arguments))
 
   (defn wait [self waiter [deadline None] * [lead True]]
     "Let this thread wait until something wakes it, and receive meanwhile, unless
@@ -406,8 +410,11 @@ two steps (``net/interrupt``)."
 
   (defn play [self session task]
     (unless (.run self.node.threads self.play-on session task)
-      ; The network has been left.
-      (.report self self.dispatcher.parted session task (WireError "the master left") None)))
+      (if (.is-set self.node.closed)
+        ; The network has been left.
+        (.report self self.dispatcher.parted session task (WireError "the master left") None)
+        (.report self self.dispatcher.unplayed session task (RuntimeError
+          f"the local procedure of the {(called task)} was not called: no thread is to be had{PAGE}")))))
 
   (defn play-on [self session task]
     "In a thread of the pool."
@@ -591,7 +598,7 @@ two steps (``net/interrupt``)."
 
   (defn say-gone [self session]
     (when self.tree.wanted
-      (.run self.node.threads self.tree.note-gone session.slave))
+      (.run-late self.node.threads self.tree.note-gone session.slave))
     (when session.slave.linked
       (.gone session.slave.linked))
     (cond

@@ -138,8 +138,7 @@ result, and so waits `SETTLE` seconds at most."
   (defn start [self]
     (setv started False)
     (try
-      (setv started (.run self.node.threads self.show))
-      (except [RuntimeError])  ; the system has no thread to give; perhaps the next time
+      (setv started (.run-late self.node.threads self.show))
       (finally
         (unless started
           (setv self.thread None)))))

@@ -55,7 +55,7 @@ the connection: what the engine says comes a moment later, or never."
     (setv self.future (.submit self.engine self.word (errand self.engine.__module__
       ["--connect" self.door.address "--place" self.word #* options] env self.door.cookie)))
     (.when-done self.engine self.future
-      (fn [] (or (.run self.node.threads self.hear-answer) (.set self.done))))
+      (fn [] (or (.run-late self.node.threads self.hear-answer) (.set self.done))))
     (when self.aborted
       (.cancel self.engine self.future)))
 
@@ -95,7 +95,7 @@ the connection: what the engine says comes a moment later, or never."
 
   (defn gone [self]
     "The connection with its slave has ended."
-    (unless (.run self.node.threads self.settle)
+    (unless (.run-late self.node.threads self.settle)
       (.finish self)))
 
   (defn settle [self]

@@ -18,7 +18,7 @@ worker."
   sys
   time [monotonic]
   dpfw.processes.ending [MemoryKills ending]
-  dpfw.processes.last-words [CHUNK KEPT TOLD telling whole-lines])
+  dpfw.processes.last-words [AT-ONCE CHUNK KEPT TOLD telling whole-lines])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -104,7 +104,10 @@ worker."
   (defn listen [self seconds]
     "Wait for so long, or until something is said, and take it."
     (when (.poll self.poll (* 1000 seconds))
-      (while (setx piece (.take self))
+      ; Not all: who says more and more is not to keep the task from its end.
+      (for [_ (range AT-ONCE)]
+        (unless (setx piece (.take self))
+          (break))
         (setv [lines self.rest] (whole-lines (+ self.rest piece)))
         (.note self lines))))
 

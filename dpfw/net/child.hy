@@ -8,7 +8,8 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
   signal
   subprocess
   threading
-  time)
+  time
+  dpfw.net.addresses [NO-DESCRIPTORS])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv LOOK-EVERY 0.2)  ; seconds, where the system does not tell of a process's end
@@ -34,11 +35,14 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
         (raise))))
 
   (defn listen [self]
-    (if (hasattr os "pidfd_open")
-      (do
-        (setv self.file (open (os.pidfd-open self.process.pid) "rb" :buffering 0))
-        (.watch self.reactor self.file select.POLLIN self.hear))
-      (.look self)))
+    (try
+      (setv self.file (open (os.pidfd-open self.process.pid) "rb" :buffering 0))
+      (except [e [AttributeError OSError]]  ; no such system, or one that forbids it
+        (when (in (getattr e "errno" None) NO-DESCRIPTORS)
+          (raise))
+        (.look-later self))
+      (else
+        (.watch self.reactor self.file select.POLLIN self.hear))))
 
   (defn hear [self]
     (unless (is (.poll self.process) None)
@@ -48,7 +52,10 @@ Where the system tells of it, by a pidfd, none needs a thread or a timer."
   (defn look [self]
     (.hear self)
     (when (is self.process.returncode None)
-      (setv self.timer (.call-after self.reactor LOOK-EVERY self.look))))
+      (.look-later self)))
+
+  (defn look-later [self]
+    (setv self.timer (.call-after self.reactor LOOK-EVERY self.look)))
 
   (defn end-by [self deadline]
     "Wait for its end until that moment of the monotonic clock, then kill it.

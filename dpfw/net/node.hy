@@ -209,7 +209,7 @@ hands, and owns every thread and socket that comes of it."
 
   (defn say [self log #* what]
     "Log it in a thread of the pool: handlers are a user's code, which may wait."
-    (.run self.threads log #* what))
+    (.run-late self.threads log #* what))
 
   ;; What follows is the node's own.
 
@@ -292,7 +292,9 @@ hands, and owns every thread and socket that comes of it."
       (finally
         (unless admitted
           (.pop self.strangers connection None)
-          (.retire self connection)))))
+          (.retire self connection)
+          (unless (.is-set self.closed)
+            (.say self log.error "no thread is to be had to admit %s, so it is hung up on" connection.peer))))))
 
   (defn room? [self]
     "May another stranger be let in? Of too many, the one that has been silent longest goes:

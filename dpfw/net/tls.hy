@@ -146,17 +146,17 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
 (defn load-certificate [context certificate key]
   "Load from memory, as far as the system has files that lie in memory only;
   the ssl module takes nothing but names of files."
-  (if (hasattr os "memfd_create")
-    (with [f (open (os.memfd-create "dpfw") "w+b")]
-      (.write f (+ certificate key))
-      (.flush f)
-      (.load-cert-chain context f"/proc/self/fd/{(.fileno f)}"))
-    (do
+  (try
+    (setv f (open (os.memfd-create "dpfw") "w+b")
+          name f"/proc/self/fd/{(.fileno f)}")
+    (except [[AttributeError OSError]]  ; no such system, or one that forbids it
       (import tempfile)
-      (with [f (tempfile.NamedTemporaryFile)]  ; of mode 0600
-        (.write f (+ certificate key))
-        (.flush f)
-        (.load-cert-chain context f.name)))))
+      (setv f (tempfile.NamedTemporaryFile)  ; of mode 0600
+            name f.name)))
+  (with [_ f]
+    (.write f (+ certificate key))
+    (.flush f)
+    (.load-cert-chain context name)))
 
 
 ;; The socket

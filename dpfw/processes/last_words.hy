@@ -21,6 +21,7 @@ read meanwhile. So who says more than can be shown has to wait."
   TOLD 400       ; characters of each, when they are told
   LONGEST 2000   ; bytes of a line; what is longer counts as several
   CHUNK 65536    ; bytes
+  AT-ONCE 4      ; chunks; more than a pipe holds of what a dead process has said
   FATAL (re.compile "Fatal Python error: ")
   THREAD (re.compile "(Current thread|Stack) ")
   FRAME (re.compile " +File \"")
@@ -66,7 +67,10 @@ read meanwhile. So who says more than can be shown has to wait."
     "Take the last of it, and listen no more. Idempotent."
     (with [_ self.lock]
       (unless self.closed
-        (while (.take self))
+        ; A child of the process that has ended may say more for ever.
+        (for [_ (range AT-ONCE)]
+          (unless (.take self)
+            (break)))
         (.close-pipe self))
       (.begin-to-show self)))
 
@@ -120,7 +124,7 @@ read meanwhile. So who says more than can be shown has to wait."
 
   (defn begin-to-show [self]
     (when (and self.unshown (not self.showing))
-      (setv self.showing (.run self.threads self.show-all))
+      (setv self.showing (.run-late self.threads self.show-all))
       (when (and self.showing (not self.closed))
         (.unwatch self.reactor self.pipe))))
 

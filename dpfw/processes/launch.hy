@@ -39,8 +39,9 @@ A slave goes down with its connection, and so with this process, however that en
     (try
       (for [place self.places]
         (.open place)
-        (unless (.run self.node.threads place.come-up)
-          (.check-open self.master)))
+        (unless (.run-late self.node.threads place.come-up)
+          (.check-open self.master)
+          (raise (LaunchError "no slave was started: no thread is to be had"))))
       (setv slaves (.await-slaves self))
       (except [BaseException]
         (.down self :at-once True)
@@ -96,8 +97,11 @@ A slave goes down with its connection, and so with this process, however that en
       ; Of a connection that is aborted by now, nobody would hear the end.
       (when (or self.over place.given-up self.master.closed process.over)
         (raise (LaunchError "the launch was broken off")))
+      (setv slave (.joined self.network process.connection id :linked process))
+      (unless slave  ; the master has left in this moment
+        (raise (LaunchError "the launch was broken off")))
       (setv process.joined True
-            place.slave (.joined self.network process.connection id :linked process))))
+            place.slave slave)))
 
   (defn note-end [self place process]
     (with [_ self.lock]

@@ -15,7 +15,7 @@ last; whoever receives then can say so."
   os
   socket
   threading
-  dpfw.net.addresses [HANG-UP]
+  dpfw.net.addresses [HANG-UP polled]
   dpfw.net.child [Child]
   dpfw.processes.ending [MemoryKills ending]
   dpfw.processes.last-words [LastWords])
@@ -71,8 +71,9 @@ last; whoever receives then can say so."
 
   (defn hung-up [self]
     "Our end of the connection is closed. As a rule the process ends then."
-    (.unwatch self.node.reactor self.theirs)
-    (.call-after self.node.reactor END-TIMEOUT self.process.kill))
+    (when (polled self.theirs HANG-UP)  ; else it was of a file whose number this has now
+      (.unwatch self.node.reactor self.theirs)
+      (.call-after self.node.reactor END-TIMEOUT self.process.kill)))
 
   (defn gone [self]
     "The connection has ended; it did when the process had, or will with it.")

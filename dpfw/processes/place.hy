@@ -77,7 +77,7 @@ after a pause that grows as long as none is of use."
     a `LaunchError`."
     (try
       (.join self.launch self process (handshake process.connection))
-      (except [e [OSError LaunchError]]
+      (except [e Exception]  ; also what an engine raises
         (setv ended process.over)
         (when process.connection  ; there may be none yet
           (.retire self.node process.connection))
@@ -111,7 +111,7 @@ after a pause that grows as long as none is of use."
     (.say self.node (cond expected log.info  (= before self.said) log.debug  True log.warning)
       "%s; another is started in its place" why)
     (.call-after self.node.reactor (next self.pauses)
-      (fn [] (.run self.node.threads self.come-up))))
+      (fn [] (.run-late self.node.threads self.come-up))))
 
   (defn check [self]
     (when self.failure

@@ -69,7 +69,10 @@ belongs to the session with that master, and ends with it. See ``dispatch/tree``
         (.set over)
         (.close server.node))))
   (begin o (partial leave-head o.raw.session server over))
-  (.run server.node.threads serve)
+  (unless (.run server.node.threads serve)
+    (.set over)
+    (.close server.node)
+    (raise (RuntimeError "no thread is to be had")))
   None)
 
 (defn leave-head [session server over]

@@ -251,7 +251,7 @@ the user wants it."
 
 (defn test-what-comes-while-lines-are-looked-at-is-looked-at-too []
   (setv begun []
-        node (SimpleNamespace :threads (SimpleNamespace :run (fn [show] (.append begun show) True)))
+        node (SimpleNamespace :threads (SimpleNamespace :run-late (fn [show] (.append begun show) True)))
         network (SimpleNamespace :node node
           :dispatcher (SimpleNamespace :idle [] :registry (SimpleNamespace :connected [])))
         it (output.Output network)

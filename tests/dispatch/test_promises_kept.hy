@@ -137,7 +137,7 @@ m.dpfw_slaves()
     (until (fn [] (= master.node.threads.parked (len master.node.threads.threads))))
     (.wait-for master.network (fn [] True))
     (setv at-work (lfor  thread (threading.enumerate)  :if (.startswith thread.name "dpfw")
-      :if (not-in thread master.node.threads.threads)  thread.name))
+      :if (not-in thread [master.node.threads.spare #* master.node.threads.threads])  thread.name))
     (holds at-work ["dpfw-master-reactor"])))
 
 

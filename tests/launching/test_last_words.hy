@@ -3,10 +3,13 @@
 (import
   contextlib [contextmanager]
   os
+  subprocess
+  sys
   threading
+  dpfw.engines [keeper]
   dpfw.net.node [Node]
   dpfw.processes.last-words [KEPT LAST LONGEST TOLD LastWords]
-  tests.helpers [WAIT holds until])
+  tests.helpers [WAIT begin holds outcome until])
 
 (defn [contextmanager] listening [show]
   "Gives the last words from a pipe, and the descriptor to say them on."
@@ -56,6 +59,28 @@
     (assert (not (watched)))
     (.set may-go)
     (until watched)))
+
+;; A child of a process that has ended, which has the pipe open as well and says ever more
+
+(defn [contextmanager] babbler []
+  (with [process (subprocess.Popen ["sh" "-c" "exec yes >&2"] :stderr subprocess.PIPE :bufsize 0)]
+    (try
+      (yield process)
+      (finally
+        (.kill process)))))
+
+(defn test-who-never-stops-saying-something-is-not-heard-to-the-end []
+  (with [node (Node "master" None None)  process (babbler)]
+    (setv words (LastWords process.stderr node (fn [_])))
+    (until (fn [] words.kept))
+    (outcome (begin words.close))
+    (holds (.said words) (.join " / " (* ["y"] LAST)))))
+
+(defn test-nor-does-that-keep-the-task-of-an-engine-from-its-end [monkeypatch]
+  (with [devnull (open os.devnull "w")  process (babbler)]
+    (monkeypatch.setattr sys "stderr" devnull)
+    (holds (outcome (begin keeper.attend process (fn [] "no"))) (* ["y"] KEPT))
+    (holds process.returncode -15)))
 
 (defn test-what-fails-to-show-a-line-stops-no-other [caplog]
   (setv shown [])

@@ -11,7 +11,7 @@ end when there is nothing to do."
   pytest
   dpfw.net.threads
   dpfw.net.threads [ThreadPool]
-  tests.helpers [begin holds outcome until WAIT])
+  tests.helpers [begin holds no-threads outcome until WAIT])
 
 (defn [pytest.fixture] crew []
   (setv crew (ThreadPool "the crew of a test"))
@@ -108,6 +108,54 @@ end when there is nothing to do."
   (.run crew order 100)
   (assert (.wait done WAIT))
   (holds counts (list (range 100 -1 -1))))
+
+
+;; * Where the system has no thread to give
+
+(defn test-an-order-that-no-thread-is-to-be-had-for-is-refused [crew]
+  (with [_ (no-threads)]
+    (holds (.run crew print) False)
+    ; Nor is there a spare one.
+    (holds (.run-late crew print) False))
+  (holds [crew.threads crew.parked] [(set) 0])
+  (holds (in-crew crew (fn [] "again")) "again"))
+
+(defn test-the-spare-thread-does-what-is-run-late-in-order [crew]
+  (.keep-spare crew)
+  (.keep-spare crew)  ; there is one at most
+  (setv go (threading.Event)
+        done (threading.Event)
+        ran [])
+  (defn note [n]
+    (.append ran #(n (threading.current-thread))))
+  (with [_ (no-threads)]
+    (holds (.run crew note 0) False)
+    (.run-late crew go.wait WAIT)
+    (for [n (range 3)]
+      (holds (.run-late crew note n) True))
+    (.run-late crew done.set)
+    (holds ran [])
+    (.set go)
+    (assert (.wait done WAIT)))
+  (holds ran (lfor  n (range 3)  #(n crew.spare)))
+  ; And where there are others, it does nothing.
+  (.run-late crew note 3)
+  (until (fn [] (= (len ran) 4)))
+  (assert (is-not (get ran 3 1) crew.spare)))
+
+(defn test-what-was-to-run-late-has-run-when-the-crew-is-closed []
+  (setv crew (ThreadPool "closed")
+        ran [])
+  (.keep-spare crew)
+  (setv spare crew.spare)
+  (with [_ (no-threads)]
+    (for [n (range 20)]
+      (.run-late crew ran.append n)))
+  (holds (.close crew WAIT) (set))
+  (holds [ran (.is-alive spare)] [(list (range 20)) False])
+  (holds (.run-late crew ran.append 20) False)
+  (.keep-spare crew)
+  (holds (.close crew WAIT) (set)))
 
 
 ;; * Close

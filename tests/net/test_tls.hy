@@ -2,6 +2,7 @@
 
 (import
   contextlib [contextmanager closing ExitStack]
+  errno
   hashlib
   os
   pathlib [Path]
@@ -907,8 +908,14 @@
   (assert (.startswith loader.path "/proc/self/fd/") loader.path)
   (holds loader.content b"CERTIFICATEKEY"))
 
-(defn test-where-it-must-be-nobody-else-reads-it-and-it-goes [monkeypatch]
-  (monkeypatch.delattr os "memfd_create" :raising False)
+(defn forbidden [#* _]
+  (raise (OSError errno.ENOSYS (os.strerror errno.ENOSYS))))
+
+(defn [(pytest.mark.parametrize "memfd" [None forbidden])]
+      test-where-it-must-be-nobody-else-reads-it-and-it-goes [monkeypatch memfd]
+  (if memfd
+    (monkeypatch.setattr os "memfd_create" memfd :raising False)
+    (monkeypatch.delattr os "memfd_create" :raising False))
   (setv loader (Loader))
   (load-certificate loader b"CERTIFICATE" b"KEY")
   (holds (stat.S-IMODE loader.status.st-mode) 0o600)

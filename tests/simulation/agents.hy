@@ -13,6 +13,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
     "retries" 0
     "timeout" False
     "local" False     ; has it a local procedure, which needs a thread?
+    "threadless" False  ; and is there none for it?
     "bound" None      ; the number of the slave that it is for
     "on" None         ; the label that its slave must have
     "priority" 0
@@ -269,6 +270,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.spare self.retries           ; as they were given,
       self.own slave                    ; and so this
       self.late (and slave (drained? slave.session))  ; is it made for one that takes none any more?
+      self.threadless (get spec "threadless")
       self.endless (get spec "endless")
       self.big (get spec "big")
       self.fails (get spec "fails")

@@ -41,12 +41,12 @@ differ in nothing that matters to what follows are one (`key-of`)."
 (defn walk [random plan [World World]]
   "Run a world to its end by chance; returns the choices that were made."
   (setv
-    w (World plan)
     choices []
     chance random.random
     rashness (.choice random RASHNESS)
     leaning (.choice random LEANING))
   (try
+    (setv w (World plan))  ; it may fail as slaves join, too
     (while True
       (setv [must may] (offered w)
             n (len must))

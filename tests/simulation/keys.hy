@@ -91,7 +91,7 @@ order in which a close hangs up: who of those that are here came first.)"
 (defn action [a]
   (setv [verb #* rest] a)
   (match verb
-    (| "send" "sent" "unsent")
+    (| "send" "sent" "unsent" "unplayed")
       #(verb (session (get rest 0)) (some-task (get rest 1)))
     "parted"
       #(verb (session (get rest 0)) (some-task (get rest 1)) (bool (get rest 2)))

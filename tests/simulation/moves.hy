@@ -103,10 +103,13 @@ The events of the dispatcher come from here, as they come from `Network` else, a
       (setv link.interrupted True))))
 
 (defn play [w thread session task]
-  (if w.closed
-    ; The pool has no more threads.
-    (.insert thread.queue 0 #("parted" session task None))
-    (do
+  (cond
+    w.closed
+      ; The pool has no more threads.
+      (.insert thread.queue 0 #("parted" session task None))
+    task.threadless
+      (.insert thread.queue 0 #("unplayed" session task))
+    True (do
       (setv player (Player session task)
             session.connection.player player)
       (.append w.players player)
@@ -205,7 +208,9 @@ The events of the dispatcher come from here, as they come from `Network` else, a
     "unsent" (fn [w thread #* what] (heed w thread (.unsent w.dispatcher #* what ENDED)))
     "answered" (fn [w thread #* what] (heed w thread (.answered w.dispatcher #* what)))
     "parted" (fn [w thread session task outcome]
-      (heed w thread (.parted w.dispatcher session task ENDED outcome)))}
+      (heed w thread (.parted w.dispatcher session task ENDED outcome)))
+    "unplayed" (fn [w thread session task]
+      (heed w thread (.unplayed w.dispatcher session task #("threadless" task))))}
   ; What commutes with all that another may do.
   UNSEEN #{"play" "end" "dial" "gone" "warn" "remind" "changed"})
 

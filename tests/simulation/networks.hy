@@ -65,6 +65,7 @@ large ones, which chance makes and runs."
   {"retries" (if (< (chance) 0.4) (+ 1 (below 2)) 0)
    "timeout" (< (chance) 0.3)
    "local" (< (chance) 0.3)
+   "threadless" (< (chance) 0.1)
    "bound" (when (< (chance) 0.15) (below slaves))
    "endless" (< (chance) 0.1)
    "big" (< (chance) 0.15)
@@ -105,6 +106,8 @@ large ones, which chance makes and runs."
       (small TWO [{"local" True "quits" True  #** AGAIN} {"local" True}] CLOSE #("cancel" 1) :die 1)
     "a late local procedure"
       (small ONE [{"local" True  #** LATE} {"local" True "quits" True}] CLOSE :die 1)
+    "a local procedure without a thread"
+      (small ONE [{"local" True "threadless" True "endless" True  #** LATE} {"local" True}] CLOSE #("cancel" 0) :die 1)
     "a late local procedure, and a slave that comes back"
       (small ONE [{"local" True  #** LATE} {"local" True "quits" True}] :cut 1)
     "a local procedure that awaits a task"

@@ -29,6 +29,7 @@ defect one puts in. ``make simulate`` runs far more."
   QUICK [
     "retries, retries, retries"
     "a late local procedure"
+    "a local procedure without a thread"
     "a local procedure that awaits a task, and the only slave dies"
     "remotes that never end"
     "tasks that are sent in two parts"
