@@ -90,3 +90,18 @@ no byte, no promise and no session is lost."
   (with [[master slaves] (launched 2)]
     (struck-while (fn [] (small master)) SOME number)
     (check-whole master slaves caplog)))
+
+(defn test-a-ctrl-c-reaches-the-iterable-that-makes-tasks []
+  "Which may wait for its next, and for ever; what was made is cancelled."
+  (with [[master [slave]] (launched 1)]
+    (setv went-on [])
+    (defn tasks []
+      (yield ['(fn [i o] (import time) (time.sleep 1000)) read-result])
+      (signal.raise-signal signal.SIGINT)
+      (.append went-on True)
+      (yield ['(fn [i o] 2) read-result]))
+    (with [_ (pytest.raises KeyboardInterrupt)]
+      (.parallel master (tasks)))
+    (holds went-on [])
+    (holds (.tasks master) [])
+    (holds (run-task master '(fn [i o] 3)) 3)))
