@@ -255,17 +255,16 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
     is raised.
 
     Source: dpfw for CHICKEN Scheme (2006)."
-    (all-of (gfor  task tasks  (.make-task self #* (pair task)))))
+    (all-of (map pair tasks) (fn [task] (.make-task self #* task))))
 
   (defn broadcast [self remote]
     "Run a remote on every connected slave, but those that are leaving; return the
     results in the order of ``(dpfw-slaves)``. All run to their end; then the first failure is raised. ::
 
       (= (set (dpfw-broadcast '(fn [i o] (+ 1 1)))) #{2})  ; => True"
-    (all-of (gfor
-      slave (.slaves self)
-      :if (!= slave.state "leaving")
-      (.make-task self remote read-result slave))))
+    (all-of
+      (lfor  slave (.slaves self)  :if (!= slave.state "leaving")  slave)
+      (fn [slave] (.make-task self remote read-result slave))))
 
   (defn on-connect [self remote]
     "Run a remote on every slave: on those connected now, whose results are
@@ -278,7 +277,7 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
 
     A slave on which it fails is closed, and the error logged."
     (.check-open self)
-    (all-of (gfor  task (.initialise self.network (.known self.code remote))  task.promise)))
+    (all-of (.initialise self.network (.known self.code remote)) (fn [task] task.promise)))
 
   ;; Code on slaves
 
@@ -505,18 +504,15 @@ do, are those of dpfw for CHICKEN Scheme (2006)."
         :from None)))
   [remote local])
 
-(defn all-of [promises]
-  "Wait for all the promises of an iterable, which makes them; return the results,
+(defn all-of [things promise-of]
+  "Wait for the promises that a procedure makes, one of each thing; return the results,
   or raise the first error in their order. If that is broken off, so are they."
-  (setv made []
-        more (iter promises))
+  (setv made [])
   (try
-    ; None is made and then forgotten.
-    (while (with [_ (Whole)]
-        (setv promise (next more None))
-        (when promise
-          (.append made promise))
-        promise))
+    (for [thing things]
+      ; None is made and then forgotten. The things may take their time.
+      (with [_ (Whole)]
+        (.append made (promise-of thing))))
     (for [promise made]
       (unless (.done promise)
         (.wait promise)))

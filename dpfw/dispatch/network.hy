@@ -107,15 +107,20 @@ two steps (``net/interrupt``)."
       ; What is being done led to more. It has its turn, on no deeper stack.
       (.extend self.here.queue todo)
       (return))
-    (setv self.here.queue todo)
+    (setv self.here.queue todo
+          struck None)
     (try
       (for [action todo]  ; which grows meanwhile
         (try
           ((get self.doing (get action 0)) #* (cut action 1 None))
-          (except [BaseException]  ; a fault of ours; the rest is to be done all the same
-            (log.exception "a fault of dpfw, in %s" (get action 0)))))
+          (except [Exception]  ; a fault of ours; the rest is to be done all the same
+            (log.exception "a fault of dpfw, in %s" (get action 0)))
+          (except [e BaseException]  ; the handler of a signal that no step holds back
+            (setv struck e))))
       (finally
-        (setv self.here.queue None))))
+        (setv self.here.queue None)))
+    (when struck
+      (raise struck)))
 
   ;; Slaves come and go
 

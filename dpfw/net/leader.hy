@@ -240,7 +240,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
       (if call
         (try
           (call)
-          (except [BaseException]  ; a fault of ours: no code of a user's runs here
+          (except [Exception]  ; a fault of ours: no code of a user's runs here
             (log.exception "in %s" (. (threading.current-thread) name))))
         (when (= descriptor self.waker)
           (os.eventfd-read self.waker)))))

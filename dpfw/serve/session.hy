@@ -204,7 +204,9 @@ late, for one before it, and skipped; all else ends the session."
         (for [number [signal.SIGINT signal.SIGTERM]]
           (setv handler (signal.getsignal number))
           (when (callable handler)
-            (.enter-context stack (handling number (.noting self handler))))))
+            (setv noting (.noting self handler))
+            (.append self.shield.spared noting)
+            (.enter-context stack (handling number noting)))))
       (yield)))
 
   (defn noting [self handler]

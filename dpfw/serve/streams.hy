@@ -11,15 +11,17 @@ that one's bytes. So
   send, or begun to read, is soon done.
 
 An interrupt that came while the remote's own thread received or sent strikes when
-that is done. The buffer above the stream takes it for a failure: it knows nothing of
-bytes that came, and offers those that were sent once more. So the stream does."
+that is done, and so does a signal of the remote's own. The buffer above the stream
+takes it for a failure: it knows nothing of bytes that came, and offers those that were
+sent once more. So the stream does."
 
 (import
   select
   socket
   threading [Lock get-ident]
-  dpfw.errors [Interrupted WireError]
+  dpfw.errors [WireError]
   dpfw.net.frames [MAX-DATA]
+  dpfw.net.interrupt [Whole]
   dpfw.serve.exits [die]
   dpfw.task.ports [CLOSED Inlet Outlet check-open])
 (eval-when-compile (require hyrule.control [unless]))
@@ -42,22 +44,26 @@ bytes that came, and offers those that were sent once more. So the stream does."
 
 
 (defclass Shield []
-  "The shield of a `Guard`, for the thread that it guards. No other is interrupted;
+  "Steps that are done whole, in the thread that a `Guard` guards. No other is interrupted;
   and none must hold the interrupt back, or have it raised in that thread's place."
 
   (defn __init__ [self guard]
-    (setv self.guard guard))
+    (setv self.guard guard
+          self.spared []   ; handlers of signals that end the process: there is no whole frame
+          self.steps []))  ; to wait for, if the master does not read
 
   (defn mine? [self]
     (= (get-ident) self.guard.thread))
 
   (defn __enter__ [self]
     (when (= (get-ident) self.guard.thread)
-      (.__enter__ self.guard)))
+      (setv step (Whole)
+            step.spared self.spared)
+      (.append self.steps (.__enter__ step))))
 
   (defn __exit__ [self #* _]
     (when (= (get-ident) self.guard.thread)
-      (.__exit__ self.guard))))
+      (.__exit__ (.pop self.steps)))))
 
 
 (defclass Bell []
@@ -143,19 +149,28 @@ bytes that came, and offers those that were sent once more. So the stream does."
         (.check self)
         (unless self.kept
           (.await-frame self))
-        (cond
-          self.kept (setv n (.read-kept self view))
-          self.unread (with [_ self.shield]
-            (setv n (.read-data self view)))))
-      (except [OSError]
-        ; Whatever the remote makes of this, its master is to see a lost slave,
-        ; not an answer.
-        (.abort self.connection)
-        (raise))
-      (except [Interrupted]
-        (+= self.kept (bytes (cut view n)))
+        (when (or self.kept self.unread)
+          (with [_ self.shield]
+            (setv n (if self.kept (.read-kept self view) (.read-data self view))))))
+      (except [BaseException]
+        (setv self.kept (+ (bytes (cut view n)) self.kept))
         (raise)))
     n)
+
+  (defn next-frame [self]
+    (.receiving self (. (super) next-frame)))
+
+  (defn read-data [self view]
+    (.receiving self (. (super) read-data) view))
+
+  (defn receiving [self receive #* arguments]
+    (try
+      (receive #* arguments)
+      (except [OSError]
+        ; Whatever the remote makes of this, its master is to see a lost slave,
+        ; not an answer. A `TimeoutError` of the remote's own strikes elsewhere.
+        (.abort self.connection)
+        (raise))))
 
   (defn read-kept [self view]
     (setv n (min (len view) (len self.kept))
@@ -225,7 +240,7 @@ bytes that came, and offers those that were sent once more. So the stream does."
           (with [_ self.shield]
             (.send self.connection "data" self.number view)
             (setv sent True))))
-      (except [Interrupted]
+      (except [BaseException]
         (when sent
           (setv self.crossed (bytes view)))
         (raise)))

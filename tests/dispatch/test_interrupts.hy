@@ -21,8 +21,8 @@ no byte, no promise and no session is lost."
   SOME (min MANY (int (os.environ.get "DPFW_TEST_INTERRUPTS" 1000)))
   SEED 8)
 
-(defn struck-while [call times]
-  "Call it again and again, each time until a Ctrl-C breaks it off."
+(defn struck-while [call times [number signal.SIGINT]]
+  "Call it again and again, each time until a Ctrl-C, or another signal, breaks it off."
   (setv main (. (threading.main-thread) ident)
         ready (threading.Semaphore 0)
         over (threading.Event)
@@ -34,11 +34,11 @@ no byte, no promise and no session is lost."
       (.acquire ready :timeout 1)
       ; At no moment in particular.
       (for [_ (range (.randrange chance 2000))])
-      (signal.pthread-kill main signal.SIGINT)))
+      (signal.pthread-kill main number)))
   (defn on-signal [#* _]
     (unless (.is-set over)
       (raise (KeyboardInterrupt))))
-  (with [_ (handling signal.SIGINT on-signal)]
+  (with [_ (handling number on-signal)]
     (setv striking (begin strike))
     (while (< struck times)
       (try
@@ -83,3 +83,25 @@ no byte, no promise and no session is lost."
   (with [[master slaves] (launched 2)]
     (struck-while (fn [] (call master)) times)
     (check-whole master slaves caplog)))
+
+(defn [(pytest.mark.filterwarnings "ignore::pytest.PytestUnraisableExceptionWarning")
+       (pytest.mark.parametrize "number" [signal.SIGTERM signal.SIGALRM])]
+  test-nor-do-other-signals-whose-handlers-raise [number caplog]
+  (with [[master slaves] (launched 2)]
+    (struck-while (fn [] (small master)) SOME number)
+    (check-whole master slaves caplog)))
+
+(defn test-a-ctrl-c-reaches-the-iterable-that-makes-tasks []
+  "Which may wait for its next, and for ever; what was made is cancelled."
+  (with [[master [slave]] (launched 1)]
+    (setv went-on [])
+    (defn tasks []
+      (yield ['(fn [i o] (import time) (time.sleep 1000)) read-result])
+      (signal.raise-signal signal.SIGINT)
+      (.append went-on True)
+      (yield ['(fn [i o] 2) read-result]))
+    (with [_ (pytest.raises KeyboardInterrupt)]
+      (.parallel master (tasks)))
+    (holds went-on [])
+    (holds (.tasks master) [])
+    (holds (run-task master '(fn [i o] 3)) 3)))

@@ -344,6 +344,7 @@ Nothing is lost by that, and nothing runs twice."
     (look-thrice)
     (task master 3 "(fn [i o] 3)")
     (ends master 3 "3")
+    (until (fn [] (not served.working)))
     (setv now 200)
     (hangs-up master)))
 
