@@ -27,7 +27,7 @@ BUSY = f'(fn [i o] (with [f (open \"/proc/{os.getpid()}/fd/{mouth}\" \"w\")] (.w
 
 (defn program [text #* arguments]
   "Run a program; its status, what it says, and what it complains of."
-  (setv done (subprocess.run [sys.executable "-c" (+ HEAD text)]
+  (setv done (subprocess.run [sys.executable "-W" "ignore:This process:DeprecationWarning" "-c" (+ HEAD text)]
     :stdin subprocess.DEVNULL :capture-output True :text True :timeout WAIT))
   [done.returncode done.stdout done.stderr])
 

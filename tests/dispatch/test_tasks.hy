@@ -9,6 +9,7 @@
   dpfw.master [Master]
   dpfw.errors [MasterClosed RemoteError SlaveLost TaskTimeout UnwritableError]
   dpfw.task.ports [read write read-object write-object read-result]
+  dpfw.dispatch.network [owned?]
   dpfw.dispatch.promise [force Promise]
   tests.helpers [begin outcome until]
   tests.processes [error-of launched run-task slave-server WAIT])
@@ -121,7 +122,7 @@
     (setv network master.network
           alone network.dispatcher.alone)
     (defn looking []
-      (unless (.locked network.lock)
+      (unless (owned? network.lock)
         (.append unlocked "the lock is free"))
       (.set looked)
       (alone))

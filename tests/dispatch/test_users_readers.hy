@@ -8,6 +8,7 @@ promise whose value they read."
   dpfw.errors [RemoteError TaskTimeout]
   dpfw.executor [Executor]
   dpfw.master [force read-result]
+  dpfw.net [threads]
   tests.helpers [holds]
   tests.processes [WAIT launched])
 
@@ -32,7 +33,10 @@ promise whose value they read."
 (register-type Odd "Odd" (fn [odd] [odd.n]))
 
 (defn [(pytest.fixture :scope "module")] two []
-  (with [[master _] (launched 2)]
+  (with [patch (pytest.MonkeyPatch.context)
+         [master _] (launched 2)]
+    ; What one test had started is not there when it has ended.
+    (.setattr patch threads "PARKED" 0.1)
     (.on-connect master '(fn [i o]
       (global Odd)
       (defclass Odd [] (defn __init__ [self n] (setv self.n n)))
