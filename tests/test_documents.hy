@@ -91,7 +91,7 @@
           :cwd tmp-path  :capture-output True  :text True  :timeout WAIT))
   (defn lasting [text]
     "Without what another process, or another Python, has otherwise."
-    (re.sub r"(?<=localhost/)\d+" "PID" (re.sub r"^ *[\^~]+\n" "" text :flags re.M)))
+    (re.sub r"(?<=localhost/)\d+|(?<=<stdin>)-\d+" "" (re.sub r"^ *[\^~]+\n" "" text :flags re.M)))
   (assert (in (lasting error) (lasting run.stderr)) run.stderr))
 
 (defn test-an-error-between-versions-is-as-it-is-shown []
