@@ -144,7 +144,7 @@ and how much of the items they have in hand."
                    ['(fn [row] (float (.sum row))) (.reshape (np.arange 600) [200 3])]
                    ['(fn [x] x) (np.array ["2024-02-29" "2025-01-01"] :dtype "M8[D]")]]]
     (setv got (.map master f items)
-          wanted (lfor  x items  ((hy.eval f) x)))
+          wanted (map (hy.eval f) items))
     (holds (list (map repr got)) (list (map repr wanted))))
   (exactly (.map master '(fn [a b] (int (+ a b))) (np.arange 5) [1 2 3]) [1 3 5])
   (exactly (.map master 'int (np.zeros 0)) [])
