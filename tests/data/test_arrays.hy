@@ -28,7 +28,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
 
 
 (defn examples [n]
-  (settings :max-examples n :deadline None :database None))
+  (settings :max-examples (// n 2) :deadline None :database None))
 
 
 ;; * Values

@@ -25,7 +25,7 @@ it takes NaN for the same as NaN."
 
 
 (defn examples [n]
-  (settings :max-examples n :deadline None :database None))
+  (settings :max-examples (// n 2) :deadline None :database None))
 
 
 ;; * Sameness

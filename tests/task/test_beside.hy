@@ -240,7 +240,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 ;; * Any form
 
 (defn examples [n]
-  (settings :max-examples n :deadline None :database None))
+  (settings :max-examples (// n 2) :deadline None :database None))
 
 ; Named, since hypothesis cannot read the source of a `fn`.
 
