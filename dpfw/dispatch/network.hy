@@ -298,7 +298,7 @@ two steps (``net/interrupt``)."
     (unless (and session.task (tells-late session) (do
               ; Before it is closed.
               (.remove self.leader session.connection)
-              (.run-apart self report-later)))
+              (.run self.node.threads report-later)))
       (report)))
 
   (defn notice-end [self session]
@@ -377,7 +377,7 @@ two steps (``net/interrupt``)."
 
   (defn end-apart [self task how read #* arguments]
     "End it with what is still to be read, in a thread of its own, if there is one."
-    (or (.run-apart self self.end-read task how read #* arguments)
+    (or (.run self.node.threads self.end-read task how read #* arguments)
         (.end-read self task how read #* arguments)))
 
   (defn end-read [self task how read #* arguments]
@@ -391,9 +391,6 @@ two steps (``net/interrupt``)."
   (defn run-callbacks [self call-back]
     "In a thread of their own; answers False if not even the spare one is to be had."
     (.run-late self.node.threads call-back))
-
-  (defn run-apart [self procedure #* arguments]
-    (.run self.node.threads procedure #* arguments))
 
   (defn wait [self waiter [deadline None] * [lead True]]
     "Let this thread wait until something wakes it, and receive meanwhile, unless

@@ -27,7 +27,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
   threading
   time
   dpfw.net.interrupt [Whole]
-  dpfw.net.reactor [EPOLL])
+  dpfw.net.reactor [EPOLL watch-in])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -114,15 +114,7 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
     (with [_ self.lock]
       ; One that is about to be closed has been removed already.
       (unless (or self.closed connection.aborted)
-        (setv descriptor (.fileno connection))
-        ; Both let other threads in, who may lead.
-        (setv known (in descriptor self.calls)
-              (get self.calls descriptor) call)
-        (try
-          ((if known self.set.modify self.set.register) descriptor events)
-          (except [BaseException]  ; it is closed, for one
-            (del (get self.calls descriptor))
-            (raise))))))
+        (watch-in self.set self.calls (.fileno connection) events call))))
 
   (defn remove [self connection]
     "Look at this connection no more. Call it before the connection is closed.

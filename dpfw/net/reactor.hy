@@ -49,6 +49,17 @@ calls must not wait, and must be no code of a user's."
 
 (setv EPOLL (getattr select "epoll" None))
 
+(defn watch-in [set calls descriptor events call]
+  "Have a set watch a descriptor for these events, or for others than before, and note what
+  to call at one. The set lets other threads in, who may come to the call at once."
+  (setv known (in descriptor calls)
+        (get calls descriptor) call)
+  (try
+    ((if known set.modify set.register) descriptor events)
+    (except [BaseException]  ; it is closed, for one
+      (del (get calls descriptor))
+      (raise))))
+
 (defn new-set []
   (if EPOLL (EPOLL) (PolledSet)))
 
@@ -81,14 +92,7 @@ calls must not wait, and must be no code of a user's."
     (with [_ self.lock]
       (when self.closed
         (return))
-      ; Both let the reactor's thread in.
-      (setv known (in descriptor self.calls)
-            (get self.calls descriptor) call)
-      (try
-        ((if known self.set.modify self.set.register) descriptor events)
-        (except [BaseException]  ; it is closed, for one
-          (del (get self.calls descriptor))
-          (raise)))
+      (watch-in self.set self.calls descriptor events call)
       (.start self))
     (.changed self))
 

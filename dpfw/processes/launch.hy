@@ -85,7 +85,7 @@ A slave goes down with its connection, and so with this process, however that en
     it has ended."
     (with [_ self.lock]
       (when (or self.over place.given-up)
-        (raise (LaunchError "the launch was broken off")))
+        (raise (broken-off)))
       (setv process (make (fn [process] (.note-end self place process)))
             process.place place)
       (.add self.running process)
@@ -96,10 +96,10 @@ A slave goes down with its connection, and so with this process, however that en
     (with [_ self.lock]
       ; Of a connection that is aborted by now, nobody would hear the end.
       (when (or self.over place.given-up self.master.closed process.over)
-        (raise (LaunchError "the launch was broken off")))
+        (raise (broken-off)))
       (setv slave (.joined self.network process.connection id :linked process))
       (unless slave  ; the master has left in this moment
-        (raise (LaunchError "the launch was broken off")))
+        (raise (broken-off)))
       (setv process.joined True
             place.slave slave)))
 
@@ -133,3 +133,7 @@ A slave goes down with its connection, and so with this process, however that en
     (setv deadline (+ (time.monotonic) END-TIMEOUT))
     (for [process running]
       (.end-by process deadline))))
+
+
+(defn broken-off []
+  (LaunchError "the launch was broken off"))

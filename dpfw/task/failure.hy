@@ -286,11 +286,11 @@ range of a billion is short as text, and somebody would make a list of it."
   error)
 
 (defn arguments-told [text]
-  "None, if they cannot be read here."
+  "Those in the text; no arguments, if it cannot be read here, or is of something else."
   (try
     (setv args (read-datum text))
     (except [DatumSyntaxError]
-      (setv args None)))
+      (return #())))
   (if (is (type args) tuple) args #()))
 
 (defn rebuilt-group [cls told where arguments]

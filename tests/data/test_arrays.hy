@@ -11,7 +11,7 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
   pathlib [Path]
   subprocess
   sys
-  hypothesis [given settings strategies :as st]
+  hypothesis [given strategies :as st]
   pytest
   dpfw.data.arrays [ALIKE array-buffer array-from array-shape]
   dpfw.data.lone-array [unpack-array]
@@ -19,16 +19,13 @@ In raw parts every bit is kept. In a text a NaN is a NaN, whatever else its bits
   dpfw.data.sexp [read-datum register-type write-datum]
   dpfw.data.tokens [Misfit]
   dpfw.errors [DatumSyntaxError UnwritableError]
-  tests.data.memory [peak-of])
+  tests.data.memory [peak-of]
+  tests.data.values [examples])
 
 (setv
   np (pytest.importorskip "numpy" :reason "NumPy is not installed")
   ROOT (. (Path __file__) parent parent parent)
   UNITS ["Y" "M" "W" "D" "h" "m" "s" "ms" "us" "ns" "ps" "fs" "as"])
-
-
-(defn examples [n]
-  (settings :max-examples (// n 2) :deadline None :database None))
 
 
 ;; * Values

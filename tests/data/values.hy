@@ -25,6 +25,7 @@ it takes NaN for the same as NaN."
 
 
 (defn examples [n]
+  "Half of so many, since make test is to end within 15 minutes."
   (settings :max-examples (// n 2) :deadline None :database None))
 
 

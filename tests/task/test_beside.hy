@@ -13,7 +13,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   itertools [islice]
   re
   types [GeneratorType]
-  hypothesis [given settings strategies :as st]
+  hypothesis [given strategies :as st]
   pytest
   dpfw.master [Master]
   dpfw.errors [RemoteError TaskTimeout UnwritableError]
@@ -24,6 +24,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   dpfw.task.remote [Datum as-remote holds-code? values-of values-payload]
   dpfw.data.packed [pack unpack]
   dpfw.data.sexp [read-datum register-type]
+  tests.data.values [examples]
   tests.helpers [holds]
   tests.processes [WAIT error-of launched run-task slave-server])
 (eval-when-compile (require hyrule.control [unless]))
@@ -238,9 +239,6 @@ The first half asks the `Evaluator` itself, the second half real slaves."
 
 
 ;; * Any form
-
-(defn examples [n]
-  (settings :max-examples (// n 2) :deadline None :database None))
 
 ; Named, since hypothesis cannot read the source of a `fn`.
 
