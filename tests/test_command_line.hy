@@ -123,6 +123,28 @@
         (setv [status out err] (ended process))
         (assert (= status 0) [status err])))))
 
+(defn test-the-second-sigterm-comes-before-python-has-handled-the-first []
+  (with [[process host port] (slave-server)
+         master (Master)]
+    (.connect master host port)
+    (setv promise (.make-task master
+      '(fn [i o]
+         (import hashlib)
+         (print "busy" :file o)
+         (.flush o)
+         ; No handler runs before it has returned, but other threads do.
+         (hashlib.pbkdf2-hmac "sha256" b"" b"" 5,000,000)
+         (while True))
+      (fn [i o]
+        (.readline i)
+        (.send-signal process signal.SIGTERM)
+        (assert (in "another one ends it now" (.readline process.stderr)))
+        (.send-signal process signal.SIGTERM)
+        (.readline i))))
+    (assert (isinstance (.exception promise WAIT) ConnectionError))
+    (setv [status out err] (ended process))
+    (assert (= status 0) [status err])))
+
 (defn test-ctrl-c-ends-a-slave-with-one-line []
   (with [[process host port] (slave-server)]
     (.send-signal process signal.SIGINT)

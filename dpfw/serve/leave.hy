@@ -10,7 +10,8 @@ Python runs a handler in the main thread, when that comes to a next bytecode. A 
 that comes just before it begins to wait does not wake it, nor does one that the system
 gives to another thread. So the reactor hears of signals as well, by a descriptor to
 which Python writes their numbers at once, in whatever thread they come
-(`signal.set-wakeup-fd`)."
+(`signal.set-wakeup-fd`). It counts them as well: of two that come before Python runs
+the handler, that hears of one."
 
 (import
   logging
@@ -27,6 +28,8 @@ which Python writes their numbers at once, in whatever thread they come
   log (logging.getLogger __name__)
   DURATION (re.compile r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])")
   UNITS {"s" 1  "m" 60  "h" 3600  "d" 86,400}
+  HANDLED 128    ; what the handler adds to a signal's number
+  INSIST 0.5     ; seconds until the main thread is told again to end
   SHORTEST 0.9)  ; of a lifetime: those that were started together leave one by one
 
 
@@ -84,7 +87,10 @@ which Python writes their numbers at once, in whatever thread they come
       self.server server
       self.lifetime lifetime
       self.dials dials
-      self.asked False
+      self.handled 0   ; signals, by the handler,
+      self.heard 0     ; and by the reactor
+      self.asked None  ; the name of the first
+      self.over False  ; was there another?
       [self.ear self.mouth] (socket.socketpair))
     (.setblocking self.mouth False))
 
@@ -109,20 +115,32 @@ which Python writes their numbers at once, in whatever thread they come
 
   (defn heed [self number _]
     "The handler of the signals. It may have broken in anywhere, so it takes no lock."
-    (if (or self.asked
+    (+= self.handled 1)
+    (if (or self.over
+            (> self.handled 1)
             (and self.dials (not self.server.node.connections)))
       (end-process)
-      (do
-        (setv self.asked True)
-        ; An event loop of a remote's may have had signals go to a descriptor of its own.
-        (.send self.mouth (bytes [number])))))
+      ; An event loop of a remote's may have had signals go to a descriptor of its own.
+      (.send self.mouth (bytes [(+ HANDLED number)]))))
 
   (defn hear [self]
     "Signals have come. Interrupts of remotes are some, too."
-    (setv came (lfor  number (.recv self.ear 4096)  :if (in number self.signals)  number))
-    (when came
-      (.unwatch self.server.node.reactor self.ear)
-      (.leave self (. (signal.Signals (get came 0)) name))))
+    (for [byte (.recv self.ear 4096)]
+      (setv [handled number] (divmod byte HANDLED))
+      (when (in number self.signals)
+        (unless handled
+          (+= self.heard 1))
+        (unless self.asked
+          (setv self.asked (. (signal.Signals number) name))
+          (.leave self self.asked))))
+    (when (and (> self.heard 1) (not self.over))
+      (setv self.over True)
+      (.insist self)))
+
+  (defn insist [self]
+    "Have the main thread end the process."
+    (signal.pthread-kill (. (threading.main-thread) ident) (get self.signals 0))
+    (.call-after self.server.node.reactor INSIST self.insist))
 
   (defn leave [self asked]
     (setv server self.server)
