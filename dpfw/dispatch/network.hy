@@ -24,6 +24,7 @@ two steps (``net/interrupt``)."
   time
   dpfw.data.registered [UsersCode without-users-code]
   dpfw.dispatch.dispatcher [ALONE Dispatcher]
+  dpfw.dispatch.loan [borrow end-loan patience-of]
   dpfw.dispatch.output [Output]
   dpfw.dispatch.play [check-leave described play]
   dpfw.dispatch.promise [Promise]
@@ -42,7 +43,7 @@ two steps (``net/interrupt``)."
   dpfw.net.redial [Redialler dial-for]
   dpfw.see [see]
   dpfw.task.ports [REACH]
-  dpfw.task.remote [as-remote])
+  dpfw.task.remote [as-remote borrowing])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv
@@ -200,7 +201,8 @@ two steps (``net/interrupt``)."
       (.post-task self session task)))
 
   (defn send-as-text [self session task]
-    ; Writers and readers of users' types do this.
+    ; Writers and readers of users' types do this, in another thread.
+    (end-loan task)
     (unless (.run-late self.node.threads self.convert-and-post session task)
       (.note-unsent self session task (WireError "the master left"))))
 
@@ -215,12 +217,17 @@ two steps (``net/interrupt``)."
     (.post-task self session task))
 
   (defn post-task [self session task]
-    (setv connection session.connection)
+    (setv connection session.connection
+          number session.number
+          done (partial self.note-posted session task)
+          patience (patience-of task))
     (try
-      (setv all (.post connection (.frames task session.number)
-                  (partial self.note-posted session task)))
+      (setv all (.post connection (.frames task number) done :patience patience))
       (except [e OSError]
         (return (.note-unsent self session task e))))
+    (when patience
+      (end-loan task)
+      (.repost connection (.frames task number) done))
     (when all
       (.report self self.dispatcher.sent session task)))
 
@@ -228,7 +235,9 @@ two steps (``net/interrupt``)."
     "Some of a task has waited in the outbox, and the system has all of it now, or
     never will."
     (if all
-      (.report self self.dispatcher.sent session task)
+      (do
+        (end-loan task :sent True)
+        (.report self self.dispatcher.sent session task))
       (.note-unsent self session task (WireError "the connection ended"))))
 
   (defn note-unsent [self session task error]
@@ -447,8 +456,11 @@ two steps (``net/interrupt``)."
   (defn make-task [self remote #* options]
     "Make a `Task` of a remote, and hand it to a slave or put it in line; returns
     its promise."
-    (setv task (.new-task self (.payloads self remote) #* options))
-    (.submit self task)
+    (setv task (.new-task self (.payloads self (borrowing remote)) #* options))
+    (borrow task)
+    (with [_ (Whole)]
+      (.submit self task)
+      (end-loan task))
     task.promise)
 
   (defn new-task [self payloads #* options]

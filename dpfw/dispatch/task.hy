@@ -34,6 +34,7 @@
   (setv
     on None  priority 0  name None
     special False   ; has it a label or a priority?
+    loan None       ; the `Loan` of the memory that its payloads are in
     said #()        ; the last texts that its remote has printed
     deaths 0)       ; slaves that have died while they ran it
 

@@ -187,16 +187,16 @@
     (except [[OSError TypeError]]  ; closed, no TCP, or a system that does not tell
       (polled sock HANG-UP))))
 
-(defn polled [#* files-and-events]
-  "Does poll(2) report any of these events, each of the file before it, or an error, at
-  this moment?"
+(defn polled [#* files-and-events [wait 0]]
+  "Does poll(2) report any of these events, each of the file before it, or an error,
+  within so many milliseconds?"
   (setv poll (select.poll))
   (try
     (for [n (range 0 (len files-and-events) 2)]
       (.register poll #* (cut files-and-events n (+ n 2))))
     (except [ValueError]  ; closed
       (return True)))
-  (bool (.poll poll 0)))
+  (bool (.poll poll wait)))
 
 (defn local-pair? [sock]
   "Is it one of a pair of sockets, and so without an address?"

@@ -1,4 +1,9 @@
-"Memory to receive into."
+"Memory to receive into, and memory that is only borrowed.
+
+A memoryview that can be written to is *borrowed*: it shows what its owner, a user, may
+still change. All others here show what nobody changes."
+
+(eval-when-compile (require hyrule.control [unless]))
 
 (setv LARGE (* 4 1024 1024))  ; bytes, from which on memory comes straight from the system
 
@@ -18,3 +23,14 @@
     (.madvise memory mmap.MADV-HUGEPAGE)
     (except [[AttributeError OSError]]))  ; not on this system, or not in its kernel
   memory)
+
+(defn borrowed? [buffer]
+  (and (isinstance buffer memoryview) (not buffer.readonly)))
+
+(defn own [buffer]
+  "A copy of it, if it is borrowed, or else itself."
+  (unless (borrowed? buffer)
+    (return buffer))
+  (setv memory (new-memory (len buffer))
+        (cut memory) buffer)
+  (.toreadonly memory))

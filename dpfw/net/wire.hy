@@ -26,6 +26,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
 (setv
   CHUNK 65536               ; bytes asked of the socket at once,
   LARGE-CHUNK (* 16 CHUNK)  ; and in the middle of a long payload
+  STALL 20                  ; milliseconds without room, after which nobody waits for more
   NOW (| socket.MSG-DONTWAIT (getattr socket "MSG_NOSIGNAL" 0)))
 
 
@@ -336,8 +337,9 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     "Send one line of the handshake, a str without its line feed."
     (.send-bytes self (.encode line) b"\n"))
 
-  (defn post [self frames [done None]]
-    "Send whole frames, a list of buffers, without waiting. Answers True if the system
+  (defn post [self frames [done None] * [patience 0]]
+    "Send whole frames, a list of buffers, without waiting, or for at most ``patience``
+    seconds, as long as the other end takes more. Answers True if the system
     has all of them now. Else what it has not stays in the outbox, and ``done`` is
     called once, with whether the system has got it after all."
     (setv sent False)
@@ -353,11 +355,12 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (.append self.outbox #(frame (when (= n (len frames)) done)))))
     ; Others may have put something there, and left it to who had the lock.
     (when self.outbox
-      (.flush self))
+      (.flush self patience))
     sent)
 
-  (defn flush [self]
-    "Send what is in the outbox, as far as the socket takes it now."
+  (defn flush [self [patience 0]]
+    "Send what is in the outbox, as far as the socket takes it now, or as `post` has it."
+    (setv until (if patience (+ (time.monotonic) patience) 0))
     (while (and self.outbox (.acquire self.sending :blocking False))
       ; While somebody else sends, that one looks again when it has done so.
       (setv calls []  blocked False)
@@ -374,10 +377,28 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
             (call True))
           (when self.aborted
             (.give-up-outbox self))))
-      (when blocked
+      (when (and blocked (not (.has-room-until self until)))
         (when self.congested
           (self.congested))
         (break))))
+
+  (defn has-room-until [self until]
+    "Does the socket soon take more, and before this moment?"
+    (and until (< (time.monotonic) until)
+         (polled self.sock select.POLLOUT :wait STALL)))
+
+  (defn repost [self frames done]
+    "What of a `post` is still in the outbox, with the same ``done``, send from here, where
+    the same bytes are."
+    (with [_ self.sending]
+      ; Not by iterating: others may append to it.
+      (setv at (next (gfor  n (range (len self.outbox))  :if (is (get self.outbox n 1) done)  n) -1))
+      (for [frame (reversed frames)]
+        (when (< at 0)
+          (break))
+        (setv [data call] (get self.outbox at)
+              (get self.outbox at) #((cut (memoryview frame) (- (len frame) (len data)) None) call))
+        (-= at 1))))
 
   (defn send-bytes [self head body #* more]
     (setv calls [])

@@ -30,7 +30,7 @@ bytes follows, and then the values, as text or packed::
   dpfw.data.sexp [ATOMS datum-text read-datum write-datum]
   dpfw.data.tokens [Misfit snippet]
   dpfw.errors [DatumSyntaxError UnwritableError]
-  dpfw.net.memory [new-memory]
+  dpfw.net.memory [own]
   dpfw.see [see]
   dpfw.task.names [names-of])
 (eval-when-compile (require hyrule.control [unless]))
@@ -87,17 +87,7 @@ bytes follows, and then the values, as text or packed::
     (as-it-is-now (pack x))))
 
 (defn as-it-is-now [buffers]
-  "The buffers, with copies in the place of what somebody may still change."
-  (lfor
-    buffer buffers
-    (if (and (isinstance buffer memoryview) (not buffer.readonly))
-      (copied buffer)
-      buffer)))
-
-(defn copied [buffer]
-  (setv memory (new-memory (len buffer))
-        (cut memory) buffer)
-  (.toreadonly memory))
+  (list (map own buffers)))
 
 (defn as-text? [x]
   (or (small? x) (not (takes-packed?))))
@@ -113,10 +103,23 @@ bytes follows, and then the values, as text or packed::
 
 (defn as-remote [x]
   "A `Remote` of a Hy form, or of the text of one. Raises `UnwritableError`."
+  (if (is (type x) Remote)
+    x
+    (owning (borrowing x))))
+
+(defn owning [remote]
+  (unless (all (gfor  value remote.values  (is (type value) str)))
+    (setv remote.values (tuple (gfor
+      value remote.values
+      (if (is (type value) str) value (as-it-is-now value))))))
+  remote)
+
+(defn borrowing [x]
+  "The same, but its values may still be in memory that is `borrowed?`."
   (cond
     (is (type x) Remote) x
     (is (type x) str) (Remote x)
-    (function? x) (as-remote
+    (function? x) (borrowing
       `(fn [dpfw-i dpfw-o] (~(function-form "the remote" x "(fn [i o] …)") dpfw-i dpfw-o)))
     True (written "the remote" remote-of x)))
 
@@ -205,7 +208,7 @@ bytes follows, and then the values, as text or packed::
   (setv value None)
   (unless (as-text? x)
     (try
-      (setv value (as-it-is-now (pack x)))
+      (setv value (pack x))
       (except [UnwritableError])))  ; writing it will tell why, and where in the form
   (beside (or value (datum-text x 1)) forms))
 

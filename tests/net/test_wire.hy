@@ -2,7 +2,7 @@
 else comes is refused before it costs anything."
 
 (import
-  itertools [count]
+  itertools [chain count repeat]
   re
   socket
   threading
@@ -761,6 +761,51 @@ else comes is refused before it costs anything."
     (holds done (list (range (len posts))))
     (.shutdown connection.sock socket.SHUT-WR)
     (holds (outcome hearing) (lfor  frames posts  parts frames  parts))))
+
+(defn test-posting-with-patience-waits-for-who-reads [stranger]
+  (setv [connection peer] stranger
+        noted (watched connection)
+        payload (sample (* 16 MIB))
+        hearing (begin heard connection peer)
+        done [])
+  (.post connection [(frame "values" 1 payload) (frame "task" 1 b"")] done.append :patience WAIT)
+  ; Where the machine has other work, who reads may have been too slow.
+  (holds (bool noted) (bool connection.outbox))
+  (while connection.outbox
+    (.flush connection))
+  (holds done [True])
+  (.shutdown connection.sock socket.SHUT-WR)
+  (assert (= (outcome hearing) [#("values" 1 payload) #("task" 1 b"")])))
+
+(defn test-patience-ends-where-nobody-reads [stranger]
+  (setv [connection peer] stranger
+        noted (watched connection)
+        done [])
+  (stuff connection.sock peer)
+  (outcome (begin (fn []
+    (.post connection [(frame "values" 1 b"") (frame "task" 1 b"")] done.append :patience 1e9))))
+  (assert (and noted connection.outbox (not done))))
+
+(defn [(given (st.lists a-triple :min-size 1 :max-size 4) (st.lists a-triple :max-size 2)
+              (st.lists (st.integers 0 40) :max-size 10))]
+      test-what-is-reposted-is-sent-from-there [triples others sizes]
+  (with [[connection peer] (facing)]
+    (setv connection.sock (Narrow connection.sock (chain sizes (repeat 0)))
+          posted (lfor  parts triples  (bytearray (frame #* parts)))
+          again (list (map bytes posted))
+          done (fn [ok]))
+    (.post connection (lfor  buffer posted  (memoryview buffer)) done)
+    (for [parts others]
+      (.post connection [(frame #* parts)]))
+    (.repost connection again done)
+    (for [buffer posted]
+      (setv (cut buffer) (bytes (len buffer))))  ; nobody sees this
+    (setv connection.sock connection.sock.sock
+          hearing (begin heard connection peer))
+    (while connection.outbox
+      (.flush connection))
+    (.shutdown connection.sock socket.SHUT-WR)
+    (holds (outcome hearing) [#* triples #* others])))
 
 (defn test-what-was-posted-goes-before-what-is-sent [stranger]
   (setv [connection peer] stranger

@@ -1,0 +1,153 @@
+"A large array that can be changed is sent from where it is, and arrives as it was when its
+task was made."
+
+(import
+  array [array]
+  os
+  signal
+  threading
+  pytest
+  dpfw.dispatch [loan network]
+  dpfw.master [Master read-result]
+  tests.helpers [begin holds outcome until]
+  tests.processes [WAIT false-slave held launched slave-server])
+(eval-when-compile (require hyrule.control [unless]))
+
+(setv N 2,000,000)  ; numbers of eight bytes, more than sockets hold
+
+(defn [pytest.fixture] ones []
+  (array "q" (* [1] N)))
+
+(defn [pytest.fixture] one []
+  (with [[master [slave]] (launched 1)]
+    (yield #(master slave))))
+
+(defn [pytest.fixture] copies [monkeypatch]
+  "Each time when what was lent is copied."
+  (setv copies []
+        owned loan.owned)
+  (.setattr monkeypatch loan "owned" (fn [payloads]
+    (.append copies (len payloads))
+    (owned payloads)))
+  copies)
+
+(defn total [xs]
+  `(fn [i o] (sum (.tolist ~(memoryview xs)))))
+
+(defn spoil [xs]
+  "Change it, and its size, which nobody can while somebody else refers to its memory."
+  (setv (cut xs) (array "q" (* [2] N)))
+  (.append xs 2))
+
+(defn pause [slave]
+  (os.kill slave.process.pid signal.SIGSTOP)
+  (os.waitpid slave.process.pid os.WUNTRACED))
+
+(defn go-on [slave]
+  (os.kill slave.process.pid signal.SIGCONT))
+
+
+(defn test-who-takes-it-at-once-is-sent-no-copy [one copies]
+  (setv [master slave] one)
+  ; Where the machine has other work, a slave may be slow.
+  (until (fn []
+    (setv xs (array "q" (* [1] N))
+          copied (len copies)
+          promise (.make-task master (total xs) read-result))
+    (spoil xs)
+    (holds (.result promise WAIT) N)
+    (= (len copies) copied))))
+
+(defn test-who-does-not-take-it-gets-it-as-it-was [one ones copies]
+  (setv [master slave] one)
+  (pause slave)
+  (try
+    (setv promise (.make-task master (total ones) read-result))
+    (spoil ones)
+    (finally
+      (go-on slave)))
+  (holds (.result promise WAIT) N)
+  (assert copies))
+
+(defn test-what-waits-in-line-is-as-it-was [one ones copies]
+  (setv [master slave] one)
+  (with [_ (held master slave)]
+    (setv promise (.make-task master (total ones) read-result))
+    (spoil ones))
+  (holds (.result promise WAIT) N)
+  (holds (len copies) 1))
+
+(defn test-what-may-be-sent-twice-is-copied-at-once [one ones copies]
+  (setv [master slave] one
+        promise (.make-task master (total ones) read-result :retries 1))
+  (holds (len copies) 1)
+  (spoil ones)
+  (holds (.result promise WAIT) N))
+
+(defn test-what-a-local-procedure-may-wait-for-is-copied-at-once [one ones copies]
+  (setv [master slave] one
+        promise (.make-task master (total ones) (fn [i o] (read-result i o))))
+  (holds (len copies) 1)
+  (spoil ones)
+  (holds (.result promise WAIT) N))
+
+(defn test-another-thread-sends-a-copy [one ones copies monkeypatch]
+  "The slave becomes idle before `make-task` has returned."
+  (setv [master slave] one
+        end-loan network.end-loan
+        waits (threading.Event)
+        goes-on (threading.Event))
+  (defn end-late [task [sent False]]
+    (unless sent
+      (.set waits)
+      (assert (.wait goes-on WAIT)))
+    (end-loan task sent))
+  (with [_ (held master slave)]
+    (.setattr monkeypatch network "end_loan" end-late)
+    (setv making (begin master.make-task (total ones) read-result))
+    (assert (.wait waits WAIT)))
+  (until (fn [] copies))
+  (.set goes-on)
+  (setv promise (outcome making))
+  (spoil ones)
+  (holds (.result promise WAIT) N)
+  (holds (len copies) 1))
+
+(defn test-who-takes-no-packed-data-gets-it-as-it-was [ones]
+  (with [[_ host port] (slave-server :DPFW-TEXT "1")
+         master (Master)]
+    (.connect master host port)
+    (setv promise (.make-task master (total ones) read-result))
+    (spoil ones)
+    (holds (.result promise WAIT) N)))
+
+(defn test-the-next-slave-gets-what-the-first-has-only-half [ones]
+  (with [[master first] (false-slave)]
+    (setv promise (.make-task master (total ones) read-result))
+    (spoil ones)
+    (.receive-header first)
+    (.receive-into first (memoryview (bytearray 100,000)))
+    (.close first)
+    (with [[_ host port] (slave-server)]
+      (.connect master host port)
+      (holds (.result promise WAIT) N))))
+
+(defn test-two-arrays-and-a-view-of-one [one ones]
+  (setv [master slave] one
+        others (array "d" (* [0.5] N))
+        views [(memoryview ones) (memoryview others) (cut (memoryview ones) 1,000,000 None)])
+  (pause slave)
+  (try
+    (setv promise (.make-task master
+            `(fn [i o] [~@(lfor  view views  `(sum (.tolist ~view)))]) read-result)
+          (cut ones) (array "q" (* [2] N))
+          (cut others) (array "d" (* [2.0] N)))
+    (finally
+      (go-on slave)))
+  (holds (.result promise WAIT) [N (/ N 2) 1,000,000]))
+
+(defn test-the-function-of-a-map-is-as-it-was [one ones]
+  (setv [master slave] one
+        results (.map-unordered master `(fn [x] (+ x (get ~(memoryview ones) 0))) [1 2 3] :chunk-size 1))
+  (spoil ones)
+  (holds (sorted results) [2 3 4]))
