@@ -56,7 +56,11 @@ docs: $(installed_docs)
 	@echo "Open $(CURDIR)/build/site/index.html"
 
 test: $(installed_tests)
+ifeq ($(strip $(ARGS)),)
+	$(VENV)/bin/hy -m tests.side_by_side
+else
 	$(VENV)/bin/python -m pytest $(ARGS)
+endif
 
 # Candidates are run, not only looked for: a pyenv shim is on PATH even where
 # its version is not active, and fails when run.

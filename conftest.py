@@ -134,6 +134,9 @@ def pytest_configure(config):
     for variable in RANKS:
         patch.delenv(variable, raising=False)
     patch.setenv(SESSION_MARK, secrets.token_hex(16))
+    # Terminals have sizes of their own.
+    for variable in ("COLUMNS", "LINES"):
+        patch.delenv(variable, raising=False)
     # Slaves that compile every .hy file again take 1.7 s to start.
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     # What the watchdog aborts prints its stacks, and leaves no core file.

@@ -26,8 +26,8 @@
     True
       [sys.executable "-m" "hy" (str (/ EXAMPLES name))]))
 
-(defn [cache] run-example [name]
-  "Run an example, once in a test session; its status, output and errors, when
+(defn [cache] run-example [name #* arguments]
+  "Run an example, once in a test session with the same arguments; its status, output and errors, when
   the program itself has ended. conftest.py sees to it that nothing else of it
   runs on."
   ; Not pipes: a slave that runs on would have them open too, and be waited for.
@@ -35,7 +35,7 @@
          out (open (Path folder "out") "w+")
          err (open (Path folder "err") "w+")]
     (try
-      (setv run (subprocess.run (command name)
+      (setv run (subprocess.run [#* (command name) #* arguments]
         :cwd folder
         :env (| os.environ {"PYTHONPATH" (.join os.pathsep
           [(str ROOT) (str EXAMPLES) #* (filter None [(os.environ.get "PYTHONPATH")])])})

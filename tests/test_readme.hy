@@ -3,9 +3,11 @@ is there."
 
 (import
   inspect
+  pathlib [Path]
   re
   subprocess
   sys
+  sysconfig
   types [ModuleType]
   pytest
   tests.doc-examples [check-example examples]
@@ -61,11 +63,11 @@ is there."
   (setv [counts modules] (.split report "  most imported")
         modules (re.sub r"^  \w+ +([0-9,]+)$" r"  module \1" modules :flags re.M)
         report (+ counts "  most imported" modules))
-  (re.sub r" of \w+ #" " of Python #" (re.sub r" *[0-9][0-9.,]*\w*" " #" report)))
+  (re.sub r"^.* \w+ # in" "Something of Python # in" (re.sub r" *[0-9][0-9.,]*\w*" " #" report)))
 
 (defn test-census-is-what-the-example-prints []
   (setv [shown] (.findall CENSUS README)
-        run (run-example "stdlib_census.hy"))
+        run (run-example "stdlib_census.hy" (str (/ (Path (sysconfig.get-path "stdlib")) "asyncio"))))
   (assert (= (shape shown) (shape run.stdout)) f"README:\n{shown}\nnow:\n{run.stdout}"))
 
 ;; Names

@@ -304,7 +304,7 @@ wrong."
 
 (defn [(pytest.mark.parametrize "name" (list TAKERS))
        (pytest.mark.parametrize "no_table" [[5 6] [] [#("a" 1)] "text" None #(1 2) (.items {}) (deque [1]) hash-table?]
-         :ids ascii)]
+         :ids (fn [x] (. (type x) __name__)))]
       test-what-is-no-table-is-named [name no-table]
   (setv before (repr no-table))
   (with [e (pytest.raises TypeError)]
