@@ -223,11 +223,11 @@ two steps (``net/interrupt``)."
           patience (patience-of task))
     (try
       (setv all (.post connection (.frames task number) done :patience patience))
+      (when patience
+        (end-loan task)
+        (.repost connection (.frames task number) done))
       (except [e OSError]
         (return (.note-unsent self session task e))))
-    (when patience
-      (end-loan task)
-      (.repost connection (.frames task number) done))
     (when all
       (.report self self.dispatcher.sent session task)))
 

@@ -398,7 +398,9 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
           (break))
         (setv [data call] (get self.outbox at)
               (get self.outbox at) #((cut (memoryview frame) (- (len frame) (len data)) None) call))
-        (-= at 1))))
+        (-= at 1)))
+    ; Who was to send it meanwhile has left that to who had the lock.
+    (.flush self))
 
   (defn send-bytes [self head body #* more]
     (setv calls [])

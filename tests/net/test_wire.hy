@@ -807,6 +807,24 @@ else comes is refused before it costs anything."
     (.shutdown connection.sock socket.SHUT-WR)
     (holds (outcome hearing) [#* triples #* others])))
 
+(defn test-who-flushes-while-something-is-reposted-leaves-it-to-who-does-that [stranger]
+  (setv [connection peer] stranger
+        n (stuff connection.sock peer)
+        sent [(frame "values" 1 (sample 1000)) (frame "task" 1 b"")]
+        done [])
+  (defn note [ok]
+    (.append done ok))
+  (defclass Frames [list]
+    (defn __reversed__ [self]  ; with the lock
+      (exactly peer n)
+      (outcome (begin connection.flush))
+      (.__reversed__ (super))))
+  (.post connection sent note)
+  (.repost connection (Frames sent) note)
+  (holds done [True])
+  (.shutdown connection.sock socket.SHUT-WR)
+  (holds (heard connection peer) [#("values" 1 (sample 1000)) #("task" 1 b"")]))
+
 (defn test-what-was-posted-goes-before-what-is-sent [stranger]
   (setv [connection peer] stranger
         n (stuff connection.sock peer)
