@@ -20,9 +20,11 @@ What the first half prints comes when the second has ended. The status is 0 if t
   (with [said (TemporaryFile)
          first (half #* COMPUTING :stdout said :stderr subprocess.STDOUT)
          second (half #* (lfor  path COMPUTING  f"--ignore={path}"))]
-    (setv statuses [(.wait second) (.wait first)])
-    (.seek said 0)
-    (print (.decode (.read said) "utf-8" "replace") :flush True))
+    (try
+      (setv statuses [(.wait second) (.wait first)])
+      (finally
+        (.seek said 0)
+        (print (.decode (.read said) "utf-8" "replace") :flush True))))
   (if (any statuses) 1 0))
 
 (when (= __name__ "__main__")

@@ -2,7 +2,8 @@
 
 A large array that can be written to is not copied when a task is made of it, but sent
 from where it is, as far as the slave takes it right away. What the slave has not got by
-then is copied, since from then on its owner may change it."
+then is copied, since from then on its owner may change it; if there is no memory for
+that, the task does nothing, and its error says so."
 
 (import
   threading
@@ -12,12 +13,13 @@ then is copied, since from then on its owner may change it."
 
 (setv
   PATIENCE 0.05  ; seconds that the slave has in any case, to take what is borrowed,
-  RATE 1e9)      ; and to which it must take so many bytes in one
+  RATE 1e9       ; and to which it must take so many bytes in one
+  NOTHING [#("task" [b"(fn [i o])"])])  ; the payloads of a task that does nothing
 
 
 (defclass Loan []
-  "What one task has borrowed. It is sent in the thread that has made the loan, or not
-  before the loan has ended."
+  "What one task has borrowed. Only the thread that has made the loan sends it as it is;
+  others end the loan first."
 
   (defn __init__ [self task size]
     (setv self.task task
@@ -25,15 +27,21 @@ then is copied, since from then on its owner may change it."
           self.patience (+ PATIENCE (/ size RATE))
           self.lock (threading.RLock)))  ; a finaliser of a user's may run with it
 
-  (defn end [self [sent False]]
-    "Let go of the memory: with what it holds, unless all of it was sent. Idempotent, and
-    whoever calls it may send the task when it returns."
+  (defn [property] here [self]
+    (= self.thread (get-ident)))
+
+  (defn end [self sent]
     (with [_ self.lock]
       (when self.task.loan
-        (setv self.task.payloads (if sent
-                                   (cut self.task.payloads -1 None)  ; the text, for messages
-                                   (owned self.task.payloads))
-              self.task.loan None)))))
+        (setv payloads NOTHING)
+        (try
+          (setv payloads (if sent
+                           ; It is not sent again: of that, the text is for messages.
+                           (cut self.task.payloads -1 None)
+                           (owned self.task.payloads)))
+          (finally
+            (setv self.task.payloads payloads
+                  self.task.loan None)))))))
 
 
 (defn borrow [task]
@@ -47,16 +55,14 @@ then is copied, since from then on its owner may change it."
 
 (defn patience-of [task]
   "How many seconds a slave has to take this task's payloads, from where they are; 0, when
-  they are not borrowed, or are so no more."
+  this thread has lent it nothing."
   (setv loan task.loan)
-  (cond
-    (not loan) 0
-    (= loan.thread (get-ident)) loan.patience
-    True (do
-      (.end loan)
-      0)))
+  (if (and loan loan.here) loan.patience 0))
 
 (defn end-loan [task [sent False]]
+  "Let go of the memory: with what it holds, unless all of it was ``sent``. Idempotent.
+  Raises `MemoryError` or `OSError` if there is none for a copy; then the task is one that
+  does nothing."
   (setv loan task.loan)  ; of which another thread may make None
   (when loan
     (.end loan sent)))

@@ -24,7 +24,7 @@ two steps (``net/interrupt``)."
   time
   dpfw.data.registered [UsersCode without-users-code]
   dpfw.dispatch.dispatcher [ALONE Dispatcher]
-  dpfw.dispatch.loan [borrow end-loan patience-of]
+  dpfw.dispatch.loan [borrow end-loan NOTHING patience-of]
   dpfw.dispatch.output [Output]
   dpfw.dispatch.play [check-leave described play]
   dpfw.dispatch.promise [Promise]
@@ -53,7 +53,6 @@ two steps (``net/interrupt``)."
   CLOSE-PATIENCE 5  ; seconds until nobody waits any more for output to be shown
   THREAD-PAUSE 1    ; seconds until the next try to dial, where no thread is to be had
   FLUSH-EVERY 0.02  ; seconds, where the system does not tell when a socket has room
-  NOTHING [#("task" [b"(fn [i o])"])]  ; the payloads of a task that does nothing
   PAGE (see "failures.md#the-local-procedure")
   HEAVY 65536)      ; bytes of an answer that is not read in the reactor's thread
 
@@ -202,7 +201,8 @@ two steps (``net/interrupt``)."
 
   (defn send-as-text [self session task]
     ; Writers and readers of users' types do this, in another thread.
-    (end-loan task)
+    (when task.loan
+      (.own-payloads self task))
     (unless (.run-late self.node.threads self.convert-and-post session task)
       (.note-unsent self session task (WireError "the master left"))))
 
@@ -221,15 +221,40 @@ two steps (``net/interrupt``)."
           number session.number
           done (partial self.note-posted session task)
           patience (patience-of task))
+    (when (and task.loan (not patience))
+      (.own-payloads self task))
     (try
-      (setv all (.post connection (.frames task number) done :patience patience))
-      (when patience
-        (end-loan task)
-        (.repost connection (.frames task number) done))
+      (try
+        (setv all (.post connection (.frames task number) done :patience patience))
+        (finally
+          (when patience
+            (.own-posted self connection task number done))))
       (except [e OSError]
         (return (.note-unsent self session task e))))
     (when all
       (.report self self.dispatcher.sent session task)))
+
+  (defn own-posted [self connection task number done]
+    "What the system has not got of a task is no user's any more."
+    (if (.own-payloads self task)
+      (.repost connection (.frames task number) done)
+      (do  ; It has only half of a frame, perhaps.
+        (.abort connection)
+        (.give-up-outbox connection))))
+
+  (defn own-payloads [self task]
+    "End the loan of a task, if it has one; answers False, and ends its promise, if there is
+    no memory for that."
+    (try
+      (end-loan task)
+      True
+      (except [e [MemoryError OSError]]
+        (.cancel self task #("error" (MemoryError
+          f"there is no memory for a copy of the arrays of the {(called task)}, which its slave did not take at once")))
+        False)
+      (except [e BaseException]  ; the handler of a signal that no step holds back
+        (.cancel self task #("error" e))
+        (raise))))
 
   (defn note-posted [self session task all]
     "Some of a task has waited in the outbox, and the system has all of it now, or
@@ -460,7 +485,8 @@ two steps (``net/interrupt``)."
     (borrow task)
     (with [_ (Whole)]
       (.submit self task)
-      (end-loan task))
+      (when task.loan
+        (.own-payloads self task)))
     task.promise)
 
   (defn new-task [self payloads #* options]

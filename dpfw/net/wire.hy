@@ -377,10 +377,15 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
             (call True))
           (when self.aborted
             (.give-up-outbox self))))
-      (when (and blocked (not (.has-room-until self until)))
-        (when self.congested
-          (self.congested))
-        (break))))
+      (when blocked
+        (setv room False)
+        (try
+          (setv room (.has-room-until self until))
+          (finally  ; also where the handler of a signal raises meanwhile
+            (when (and self.congested (not room))
+              (self.congested))))
+        (unless room
+          (break)))))
 
   (defn has-room-until [self until]
     "Does the socket soon take more, and before this moment?"

@@ -1,7 +1,8 @@
 "When a slave's process leaves by itself: at a SIGTERM, and at the end of its lifetime.
 
 It drains: what runs ends, its masters give it nothing more and hang up, and it ends,
-with status 0. A second SIGTERM ends it at once.
+with status 0. Another SIGTERM, after it has said so, ends it at once. Before that, they
+are one: who stops a process may send it two, one to itself and one to its group.
 
 A rank of a parallel job does the same at a SIGUSR2, which an mpirun passes on to all
 ranks. At a SIGTERM it kills them within a second, or as soon as one has ended.
@@ -11,7 +12,8 @@ that comes just before it begins to wait does not wake it, nor does one that the
 gives to another thread. So the reactor hears of signals as well, by a descriptor to
 which Python writes their numbers at once, in whatever thread they come
 (`signal.set-wakeup-fd`). It counts them as well: of two that come before Python runs
-the handler, that hears of one."
+the handler, that hears of one. The handler counts where a remote's event loop has had
+them go to a descriptor of its own."
 
 (import
   logging
@@ -29,6 +31,7 @@ the handler, that hears of one."
   DURATION (re.compile r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])")
   UNITS {"s" 1  "m" 60  "h" 3600  "d" 86,400}
   HANDLED 128    ; what the handler adds to a signal's number
+  TOGETHER 0.2   ; seconds in which signals are one
   INSIST 0.5     ; seconds until the main thread is told again to end
   SHORTEST 0.9)  ; of a lifetime: those that were started together leave one by one
 
@@ -87,10 +90,11 @@ the handler, that hears of one."
       self.server server
       self.lifetime lifetime
       self.dials dials
-      self.handled 0   ; signals, by the handler,
-      self.heard 0     ; and by the reactor
-      self.asked None  ; the name of the first
-      self.over False  ; was there another?
+      self.handled 0    ; signals, by the handler,
+      self.heard 0      ; and by the reactor
+      self.asked None   ; the first,
+      self.at-once None ; how many were one with it, when that is known,
+      self.over False   ; and was there another?
       [self.ear self.mouth] (socket.socketpair))
     (.setblocking self.mouth False))
 
@@ -115,12 +119,8 @@ the handler, that hears of one."
 
   (defn heed [self number _]
     "The handler of the signals. It may have broken in anywhere, so it takes no lock."
-    (+= self.handled 1)
-    (if (or self.over
-            (> self.handled 1)
-            (and self.dials (not self.server.node.connections)))
+    (if (or self.over (and self.dials (not self.server.node.connections)))
       (end-process)
-      ; An event loop of a remote's may have had signals go to a descriptor of its own.
       (.send self.mouth (bytes [(+ HANDLED number)]))))
 
   (defn hear [self]
@@ -128,22 +128,31 @@ the handler, that hears of one."
     (for [byte (.recv self.ear 4096)]
       (setv [handled number] (divmod byte HANDLED))
       (when (in number self.signals)
-        (unless handled
+        (if handled
+          (+= self.handled 1)
           (+= self.heard 1))
         (unless self.asked
-          (setv self.asked (. (signal.Signals number) name))
-          (.leave self self.asked))))
-    (when (and (> self.heard 1) (not self.over))
+          (setv self.asked number)
+          (.call-after self.server.node.reactor TOGETHER self.leave))))
+    (when (and (is-not self.at-once None) (> (.count self) self.at-once) (not self.over))
       (setv self.over True)
       (.insist self)))
 
+  (defn count [self]
+    "How many signals have come: each is heard, and handled at some time, or only handled."
+    (max self.heard self.handled))
+
   (defn insist [self]
-    "Have the main thread end the process."
-    (signal.pthread-kill (. (threading.main-thread) ident) (get self.signals 0))
+    "Have the main thread end the process: the handler does so from now on. Where it has not run
+    at all, it is about to, as soon as C code returns, or a remote has one of its own."
+    (when self.handled
+      (signal.pthread-kill (. (threading.main-thread) ident) (get self.signals 0)))
     (.call-after self.server.node.reactor INSIST self.insist))
 
-  (defn leave [self asked]
-    (setv server self.server)
+  (defn leave [self]
+    (setv server self.server
+          asked (. (signal.Signals self.asked) name)
+          self.at-once (.count self))
     (when (any (gfor  session (list server.sessions)  session.busy))
       (.say server.node log.warning "%s: this slave ends when what runs has ended; another one ends it now" asked))
     (.drain server)))

@@ -6,6 +6,7 @@ task was made."
   os
   signal
   threading
+  threading [get-ident]
   pytest
   dpfw.dispatch [loan network]
   dpfw.master [Master read-result]
@@ -97,14 +98,17 @@ task was made."
         end-loan network.end-loan
         waits (threading.Event)
         goes-on (threading.Event))
-  (defn end-late [task [sent False]]
-    (unless sent
-      (.set waits)
-      (assert (.wait goes-on WAIT)))
-    (end-loan task sent))
-  (with [_ (held master slave)]
+  (defn make []
+    (setv makers (get-ident))
+    (defn end-late [task [sent False]]
+      (when (= (get-ident) makers)
+        (.set waits)
+        (assert (.wait goes-on WAIT)))
+      (end-loan task sent))
     (.setattr monkeypatch network "end_loan" end-late)
-    (setv making (begin master.make-task (total ones) read-result))
+    (.make-task master (total ones) read-result))
+  (with [_ (held master slave)]
+    (setv making (begin make))
     (assert (.wait waits WAIT)))
   (until (fn [] copies))
   (.set goes-on)
@@ -151,3 +155,54 @@ task was made."
         results (.map-unordered master `(fn [x] (+ x (get ~(memoryview ones) 0))) [1 2 3] :chunk-size 1))
   (spoil ones)
   (holds (sorted results) [2 3 4]))
+
+;; There is no memory for a copy
+
+(defn [pytest.fixture] full [monkeypatch]
+  (.setattr monkeypatch loan "owned" (fn [payloads]
+    (raise (MemoryError)))))
+
+(defn test-where-there-is-no-memory-the-promise-ends-so [ones full]
+  (with [[_ host port] (slave-server)
+         master (Master)]
+    (setv slave (.connect master host port)
+          pid (int (.result (.make-task master '(fn [i o] (import os) (os.getpid)) read-result) WAIT)))
+    (os.kill pid signal.SIGSTOP)
+    (try
+      (setv promise (.make-task master (total ones) read-result))
+      (spoil ones)
+      (assert (isinstance (.exception promise WAIT) MemoryError))
+      (finally
+        (os.kill pid signal.SIGCONT)))
+    ; It is dialled again.
+    (holds (.result (.make-task master '(fn [i o] 5) read-result) WAIT) 5)))
+
+(defn test-what-waits-in-line-fails-so-and-the-slave-goes-on [one ones full]
+  (setv [master slave] one)
+  (with [_ (held master slave)]
+    (setv promise (.make-task master (total ones) read-result))
+    (spoil ones))
+  (assert (isinstance (.exception promise WAIT) MemoryError))
+  (holds (.result (.make-task master '(fn [i o] 5) read-result slave) WAIT) 5))
+
+(defn test-the-handler-of-a-signal-that-raises-meanwhile-leaves-nothing-behind [one ones]
+  (setv [master slave] one
+        before (signal.getsignal signal.SIGWINCH))
+  (defn raising [#* _]
+    (raise (ValueError "a user's handler")))
+  (pause slave)
+  (signal.signal signal.SIGWINCH raising)
+  (try
+    (setv connection slave.session.connection
+          has-room connection.has-room-until)
+    (defn struck [until]
+      (setv connection.has-room-until has-room)
+      (signal.raise-signal signal.SIGWINCH)
+      (has-room until))
+    (setv connection.has-room-until struck
+          promise (.make-task master (total ones) read-result)
+          (cut ones) (array "q" (* [2] N)))  ; what was logged of it refers to its memory
+    (finally
+      (signal.signal signal.SIGWINCH before)
+      (go-on slave)))
+  (holds (.result promise WAIT) N))

@@ -12,7 +12,7 @@
   pytest
   dpfw.errors [DpfwError Interrupted]
   dpfw.net.interrupt [Guard handling SIGNAL]
-  tests.helpers [begin holds outcome WAIT])
+  tests.helpers [begin holds outcome until WAIT])
 
 (setv ROOT (. (Path __file__) parent parent parent))
 
@@ -382,7 +382,8 @@
     (.interrupt guard)
     (.interrupt guard)
     (setv signal.pthread-kill kill)
-    (.remind guard))
+    ; That, too, may come just before the wait.
+    (until (fn [] (.remind guard) guard.raised)))
   (with [_ (.on-duty guard)]
     (setv reminder (begin interrupt))
     (with [_ (pytest.raises Interrupted)]

@@ -6,6 +6,7 @@ Nothing is lost by that, and nothing runs twice."
   contextlib [contextmanager ExitStack]
   os
   socket
+  threading
   pytest
   dpfw.errors [SlaveLost]
   dpfw.master [Master]
@@ -196,6 +197,16 @@ Nothing is lost by that, and nothing runs twice."
     (.terminate process)
     (ends-well process)))
 
+(defn test-two-sigterms-at-once-are-one []
+  "As from who stops a process, and then its group."
+  (with [[master process slave] (dialling)]
+    (with [promise (held master slave)]
+      (.terminate process)
+      (.terminate process)
+      (await-leaving slave))
+    (assert (.result promise WAIT))
+    (ends-well process)))
+
 (defn [(pytest.mark.parametrize "how" ["dials" "serves"])] test-a-second-sigterm-ends-it [how]
   (with [master (Master)  stack (ExitStack)]
     (if (= how "dials")
@@ -332,13 +343,16 @@ Nothing is lost by that, and nothing runs twice."
     (until (fn [] (>= looks (+ before 3)))))
   (monkeypatch.setattr session "PATIENCE" 0.02)
   (monkeypatch.setattr session "monotonic" clock)
+  (monkeypatch.setattr session "gate" (threading.Event) :raising False)  ; for a remote in this process
   (with [reactor (reacting)  [master served] (serving reactor)]
     (setv served.connection.about (own-about))
     (.leave served)
     (holds (answer master) #("leave" 0 b""))
     (look-thrice)
-    (task master 2 "(fn [i o] 2)")
+    (task master 2 "(fn [i o] (import dpfw.serve [session]) (.wait session.gate 30) 2)")
+    (until (fn [] served.working))
     (setv now 100)
+    (.set session.gate)
     (ends master 2 "2")
     (until (fn [] (not served.working)))
     (look-thrice)
