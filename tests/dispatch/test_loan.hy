@@ -12,7 +12,6 @@ task was made."
   dpfw.master [Master read-result]
   tests.helpers [begin holds outcome until]
   tests.processes [WAIT false-slave held launched slave-server])
-(eval-when-compile (require hyrule.control [unless]))
 
 (setv N 2,000,000)  ; numbers of eight bytes, more than sockets hold
 
@@ -165,8 +164,8 @@ task was made."
 (defn test-where-there-is-no-memory-the-promise-ends-so [ones full]
   (with [[_ host port] (slave-server)
          master (Master)]
-    (setv slave (.connect master host port)
-          pid (int (.result (.make-task master '(fn [i o] (import os) (os.getpid)) read-result) WAIT)))
+    (.connect master host port)
+    (setv pid (.result (.make-task master '(fn [i o] (import os) (os.getpid)) read-result) WAIT))
     (os.kill pid signal.SIGSTOP)
     (try
       (setv promise (.make-task master (total ones) read-result))
