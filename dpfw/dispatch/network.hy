@@ -11,8 +11,8 @@
                          v
               do what it says, without it: send, end promises, hang up, dial …
 
-Locks, outermost first: the right to lead (``net/leader``), the dispatcher's, those
-of a connection. No code of a user's runs with any of them held, or in the
+Locks, outermost first: the right to lead (``net/leader``), the dispatcher's or that of a
+loan (``loan``), those of a connection. No code of a user's runs with any of them held, or in the
 reactor. What is done in a user's thread is done whole: a Ctrl-C strikes between
 two steps (``net/interrupt``)."
 
