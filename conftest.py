@@ -130,13 +130,11 @@ def pytest_configure(config):
     patch.setattr(tempfile, "tempdir", str(own / "tmp"))
     patch.setenv("DPFW_COOKIE", secrets.token_hex(32))
     patch.delenv("DPFW_COOKIE_FILE", raising=False)
-    # The tests may run in a job of Slurm's; their slaves are no ranks of it.
-    for variable in RANKS:
+    # The tests may run in a job of Slurm's; their slaves are no ranks of it. And their
+    # terminals have sizes of their own.
+    for variable in (*RANKS, "COLUMNS", "LINES"):
         patch.delenv(variable, raising=False)
     patch.setenv(SESSION_MARK, secrets.token_hex(16))
-    # Terminals have sizes of their own.
-    for variable in ("COLUMNS", "LINES"):
-        patch.delenv(variable, raising=False)
     # Slaves that compile every .hy file again take 1.7 s to start.
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     # What the watchdog aborts prints its stacks, and leaves no core file.

@@ -4,6 +4,7 @@ launched slaves."
 (import
   contextlib [contextmanager]
   os
+  signal
   socket
   subprocess
   sys
@@ -56,6 +57,21 @@ launched slaves."
       (yield #(master slave))
       (finally
         (.close slave)))))
+
+(defn stop [process]
+  "Stop a child, as Ctrl-Z does, and wait until it is."
+  (os.kill process.pid signal.SIGSTOP)
+  (os.waitpid process.pid os.WUNTRACED))
+
+(defn go-on [process]
+  (os.kill process.pid signal.SIGCONT))
+
+(defn [contextmanager] stopped [process]
+  (stop process)
+  (try
+    (yield)
+    (finally
+      (go-on process))))
 
 (defn [contextmanager] pausing [seconds]
   "Launched slaves that have died are replaced after so many seconds."

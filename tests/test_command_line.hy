@@ -110,40 +110,32 @@
         (if argument
           (.get-slave master)
           (.connect master host (int (get (.split (.readline process.stdout) ":") -1))))
-        (setv promise (.make-task master
-          '(fn [i o] (print "busy" :file o) (.flush o) (while True))
-          (fn [i o]
-            (.readline i)
-            (.send-signal process signal.SIGTERM)
-            ; Two that are there at once would be one.
-            (assert (in "another one ends it now" (.readline process.stderr)))
-            (.send-signal process signal.SIGTERM)
-            (.readline i))))
-        (assert (isinstance (.exception promise WAIT) ConnectionError))
-        (setv [status out err] (ended process))
-        (assert (= status 0) [status err])))))
+        (check-two-sigterms master process '(fn [i o] (print "busy" :file o) (.flush o) (while True)))))))
+
+(defn check-two-sigterms [master process remote]
+  "The slave is busy with this remote, which says so, and ends at the second."
+  (setv promise (.make-task master remote (fn [i o]
+    (.readline i)
+    (.send-signal process signal.SIGTERM)
+    ; Two that are there at once would be one.
+    (assert (in "another one ends it now" (.readline process.stderr)))
+    (.send-signal process signal.SIGTERM)
+    (.readline i))))
+  (assert (isinstance (.exception promise WAIT) ConnectionError))
+  (setv [status out err] (ended process))
+  (assert (= status 0) [status err]))
 
 (defn test-the-second-sigterm-comes-before-python-has-handled-the-first []
   (with [[process host port] (slave-server)
          master (Master)]
     (.connect master host port)
-    (setv promise (.make-task master
-      '(fn [i o]
-         (import hashlib)
-         (print "busy" :file o)
-         (.flush o)
-         ; No handler runs before it has returned, but other threads do.
-         (hashlib.pbkdf2-hmac "sha256" b"" b"" 5,000,000)
-         (while True))
-      (fn [i o]
-        (.readline i)
-        (.send-signal process signal.SIGTERM)
-        (assert (in "another one ends it now" (.readline process.stderr)))
-        (.send-signal process signal.SIGTERM)
-        (.readline i))))
-    (assert (isinstance (.exception promise WAIT) ConnectionError))
-    (setv [status out err] (ended process))
-    (assert (= status 0) [status err])))
+    (check-two-sigterms master process '(fn [i o]
+      (import hashlib)
+      (print "busy" :file o)
+      (.flush o)
+      ; No handler runs before it has returned, but other threads do.
+      (hashlib.pbkdf2-hmac "sha256" b"" b"" 5,000,000)
+      (while True)))))
 
 (defn test-ctrl-c-ends-a-slave-with-one-line []
   (with [[process host port] (slave-server)]

@@ -33,7 +33,7 @@
 
 ;; The census
 
-; Of the first floor of the library: all of it takes a minute.
+; Of the first floor of the library: all of it takes half a minute.
 
 (defn [(pytest.fixture :scope "module")] some-files [tmp-path-factory]
   (setv folder (.mktemp tmp-path-factory "library"))

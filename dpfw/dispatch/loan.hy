@@ -9,7 +9,8 @@ that, the task does nothing, and its error says so."
   threading
   threading [get-ident]
   dpfw.data.codec [size-of]
-  dpfw.net.memory [LARGE borrowed? own])
+  dpfw.net.memory [LARGE borrowed?]
+  dpfw.task.remote [as-it-is-now])
 
 (setv
   PATIENCE 0.05  ; seconds that the slave has in any case, to take what is borrowed,
@@ -68,4 +69,4 @@ that, the task does nothing, and its error says so."
     (.end loan sent)))
 
 (defn owned [payloads]
-  (lfor  [kind payload] payloads  #(kind (list (map own payload)))))
+  (lfor  [kind payload] payloads  #(kind (as-it-is-now payload))))

@@ -201,8 +201,7 @@ two steps (``net/interrupt``)."
 
   (defn send-as-text [self session task]
     ; Writers and readers of users' types do this, in another thread.
-    (when task.loan
-      (.own-payloads self task))
+    (.own-payloads self task)
     (unless (.run-late self.node.threads self.convert-and-post session task)
       (.note-unsent self session task (WireError "the master left"))))
 
@@ -482,11 +481,13 @@ two steps (``net/interrupt``)."
     "Make a `Task` of a remote, and hand it to a slave or put it in line; returns
     its promise."
     (setv task (.new-task self (.payloads self (borrowing remote)) #* options))
-    (borrow task)
-    (with [_ (Whole)]
-      (.submit self task)
-      (when task.loan
-        (.own-payloads self task)))
+    (when task.packed
+      (borrow task))
+    (if task.loan
+      (with [_ (Whole)]
+        (.submit self task)
+        (.own-payloads self task))
+      (.submit self task))
     task.promise)
 
   (defn new-task [self payloads #* options]

@@ -1,7 +1,8 @@
 "Memory to receive into, and memory that is only borrowed.
 
 A memoryview that can be written to is *borrowed*: it shows what its owner, a user, may
-still change. All others here show what nobody changes."
+still change. One that cannot is taken for what nobody changes, even if it is a view of
+what somebody can."
 
 (eval-when-compile (require hyrule.control [unless]))
 

@@ -87,6 +87,7 @@ bytes follows, and then the values, as text or packed::
     (as-it-is-now (pack x))))
 
 (defn as-it-is-now [buffers]
+  "The buffers, with copies in the place of those that are borrowed."
   (list (map own buffers)))
 
 (defn as-text? [x]

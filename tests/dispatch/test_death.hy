@@ -17,7 +17,8 @@
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read read-result write]
   tests.helpers [until]
-  tests.processes [await-slaves error-of launched pausing run-task slave-process slave-server WAIT])
+  tests.processes [await-slaves error-of go-on launched pausing run-task slave-process slave-server stop
+    WAIT])
 (require hyrule.control [unless])
 
 (setv
@@ -181,13 +182,12 @@
          master (Master)]
     (setv slave (.connect master host port))
     (run-task master '(fn [i o] (setv (get (dpfw-slave-ht) "kept") "yes") True))
-    (os.kill process.pid signal.SIGSTOP)
-    (os.waitpid process.pid os.WUNTRACED)
+    (stop process)
     (yield #(master slave process))))
 
 (defn goes-on [master slave process]
   "Continue it; the same slave, with the same table, serves the next task."
-  (os.kill process.pid signal.SIGCONT)
+  (go-on process)
   (setv got (run-task master '(fn [i o] (get (dpfw-slave-ht) "kept")) :slave slave))
   (assert (= got "yes") got))
 

@@ -3,15 +3,15 @@ task was made."
 
 (import
   array [array]
-  os
   signal
   threading
   threading [get-ident]
   pytest
   dpfw.dispatch [loan network]
   dpfw.master [Master read-result]
+  dpfw.net.interrupt [handling]
   tests.helpers [begin holds outcome until]
-  tests.processes [WAIT false-slave held launched slave-server])
+  tests.processes [WAIT false-slave held launched slave-server stopped])
 
 (setv N 2,000,000)  ; numbers of eight bytes, more than sockets hold
 
@@ -39,13 +39,6 @@ task was made."
   (setv (cut xs) (array "q" (* [2] N)))
   (.append xs 2))
 
-(defn pause [slave]
-  (os.kill slave.process.pid signal.SIGSTOP)
-  (os.waitpid slave.process.pid os.WUNTRACED))
-
-(defn go-on [slave]
-  (os.kill slave.process.pid signal.SIGCONT))
-
 
 (defn test-who-takes-it-at-once-is-sent-no-copy [one copies]
   (setv [master slave] one)
@@ -60,12 +53,9 @@ task was made."
 
 (defn test-who-does-not-take-it-gets-it-as-it-was [one ones copies]
   (setv [master slave] one)
-  (pause slave)
-  (try
+  (with [_ (stopped slave.process)]
     (setv promise (.make-task master (total ones) read-result))
-    (spoil ones)
-    (finally
-      (go-on slave)))
+    (spoil ones))
   (holds (.result promise WAIT) N)
   (assert copies))
 
@@ -139,14 +129,11 @@ task was made."
   (setv [master slave] one
         others (array "d" (* [0.5] N))
         views [(memoryview ones) (memoryview others) (cut (memoryview ones) 1,000,000 None)])
-  (pause slave)
-  (try
+  (with [_ (stopped slave.process)]
     (setv promise (.make-task master
             `(fn [i o] [~@(lfor  view views  `(sum (.tolist ~view)))]) read-result)
           (cut ones) (array "q" (* [2] N))
-          (cut others) (array "d" (* [2.0] N)))
-    (finally
-      (go-on slave)))
+          (cut others) (array "d" (* [2.0] N))))
   (holds (.result promise WAIT) [N (/ N 2) 1,000,000]))
 
 (defn test-the-function-of-a-map-is-as-it-was [one ones]
@@ -162,17 +149,13 @@ task was made."
     (raise (MemoryError)))))
 
 (defn test-where-there-is-no-memory-the-promise-ends-so [ones full]
-  (with [[_ host port] (slave-server)
+  (with [[process host port] (slave-server)
          master (Master)]
     (.connect master host port)
-    (setv pid (.result (.make-task master '(fn [i o] (import os) (os.getpid)) read-result) WAIT))
-    (os.kill pid signal.SIGSTOP)
-    (try
+    (with [_ (stopped process)]
       (setv promise (.make-task master (total ones) read-result))
       (spoil ones)
-      (assert (isinstance (.exception promise WAIT) MemoryError))
-      (finally
-        (os.kill pid signal.SIGCONT)))
+      (assert (isinstance (.exception promise WAIT) MemoryError)))
     ; It is dialled again.
     (holds (.result (.make-task master '(fn [i o] 5) read-result) WAIT) 5)))
 
@@ -185,13 +168,11 @@ task was made."
   (holds (.result (.make-task master '(fn [i o] 5) read-result slave) WAIT) 5))
 
 (defn test-the-handler-of-a-signal-that-raises-meanwhile-leaves-nothing-behind [one ones]
-  (setv [master slave] one
-        before (signal.getsignal signal.SIGWINCH))
+  (setv [master slave] one)
   (defn raising [#* _]
     (raise (ValueError "a user's handler")))
-  (pause slave)
-  (signal.signal signal.SIGWINCH raising)
-  (try
+  (with [_ (stopped slave.process)
+         _ (handling signal.SIGWINCH raising)]
     (setv connection slave.session.connection
           has-room connection.has-room-until)
     (defn struck [until]
@@ -200,8 +181,5 @@ task was made."
       (has-room until))
     (setv connection.has-room-until struck
           promise (.make-task master (total ones) read-result)
-          (cut ones) (array "q" (* [2] N)))  ; what was logged of it refers to its memory
-    (finally
-      (signal.signal signal.SIGWINCH before)
-      (go-on slave)))
+          (cut ones) (array "q" (* [2] N))))  ; what was logged of it refers to its memory
   (holds (.result promise WAIT) N))

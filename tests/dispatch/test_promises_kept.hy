@@ -19,7 +19,8 @@ what was not its own. They use what users call, and no more."
   dpfw.net.addresses [format-address]
   dpfw.net.wire [Connection]
   tests.helpers [begin holds outcome until]
-  tests.processes [WAIT error-of false-slave launched run-task slave-process slave-server])
+  tests.processes [WAIT error-of false-slave launched run-task slave-process slave-server
+    stopped])
 
 (eval-when-compile (require hyrule.control [unless]))
 
@@ -175,16 +176,12 @@ m.dpfw_slaves()
 
 (defn test-make-task-does-not-wait-for-a-slave-that-does-not-read []
   (with [[master [slave]] (launched 1)]
-    (setv pid slave.process.pid
-          before (.make-task master '(fn [i o] 1) read-result)
+    (setv before (.make-task master '(fn [i o] 1) read-result)
           large `(fn [i o] (len ~(* "x" 20,000,000))))
     (holds (.result before WAIT) 1)
-    (os.kill pid signal.SIGSTOP)
-    (try
+    (with [_ (stopped slave.process)]
       (setv late (.make-task master large read-result :timeout 1))
-      (assert (isinstance (.exception late WAIT) TaskTimeout) late)
-      (finally
-        (os.kill pid signal.SIGCONT)))
+      (assert (isinstance (.exception late WAIT) TaskTimeout) late))
     ; And nothing is lost of it.
     (holds (run-task master '(fn [i o] 2)) 2)
     (holds (.slaves master) [slave])))
