@@ -97,7 +97,9 @@
 (defn test-a-job-of-its-own-runs-the-program-and-its-slaves [tmp-path]
   ; With the same hy and dpfw-slave as here.
   (setv environment {#** os.environ "PATH" (+ (os.path.dirname sys.executable) ":" (get os.environ "PATH"))}
-        path (rewritten tmp-path "(dpfw-listen (int (hy.I.os.getenv \"DPFW_PORT\")))")
+        ; Who dials when the program has ended already goes on for a minute.
+        path (rewritten tmp-path (+ "(dpfw-listen (int (hy.I.os.getenv \"DPFW_PORT\"))) "
+               "(while (< (len (dpfw-slaves)) 3) (hy.I.time.sleep 0.01))"))
         output (/ tmp-path "output")
         run (subprocess.run ["sbatch" "--parsable" "--ntasks=3" f"--output={output}" f"--chdir={tmp-path}"
                              (str (/ ROOT "deploy" "slurm.sh")) #* (hy-arguments path)]
