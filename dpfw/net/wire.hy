@@ -363,11 +363,14 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     (setv until (if patience (+ (time.monotonic) patience) 0))
     (while (and self.outbox (.acquire self.sending :blocking False))
       ; While somebody else sends, that one looks again when it has done so.
-      (setv calls []  blocked False)
+      (setv calls []  blocked False  error None)
       (try
         (.empty-outbox self calls NOW)
         (except [BlockingIOError]
           (setv blocked True))
+        (except [e OSError]
+          (.abort self)
+          (setv error (.with-traceback e None)))  ; which refers to memory that is not ours
         (except [BaseException]
           (.abort self)
           (raise))
@@ -377,6 +380,8 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
             (call True))
           (when self.aborted
             (.give-up-outbox self))))
+      (when error
+        (raise error))
       (when blocked
         (setv room False)
         (try
@@ -431,11 +436,10 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   (defn give-up-outbox [self]
     "Tell of all that will never be sent."
     (with [_ self.sending]
-      (setv unsent (list self.outbox))
+      (setv unsent (lfor  [_ done] self.outbox  :if done  done))
       (.clear self.outbox))
-    (for [[_ done] unsent]
-      (when done
-        (done False))))
+    (for [done unsent]
+      (done False)))
 
   ; The methods below are called with `self.sending` held.
 

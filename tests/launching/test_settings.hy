@@ -62,7 +62,8 @@
           pids (lfor  p (lfor  _ (range 40)  (.make-task master note read-result))  (.result p WAIT)))
     (holds (.read-text (/ tmp-path "runs")) (* "x" 40))
     (holds (max (.values (Counter pids))) 5)
-    (holds (len (set pids)) 8)))
+    ; One of the two may have more to do yet.
+    (assert (in (len (set pids)) [8 9]))))
 
 (defn test-after-its-lifetime-another-comes []
   (with [_ (pausing 0.001)

@@ -884,6 +884,18 @@ else comes is refused before it costs anything."
   (.flush connection)
   (holds (len done) 3))
 
+(defn test-who-is-told-that-it-is-never-sent-has-the-memory-again [stranger]
+  (setv [connection peer] stranger
+        sent (bytearray (* 16 MIB))
+        done [])
+  (.post connection [(memoryview sent)] (fn [ok]
+    (.append done ok)
+    (.append sent 0)))  ; a BufferError, while somebody else refers to it
+  (reset peer)
+  (with [_ (pytest.raises OSError)]
+    (until (fn [] (.flush connection) False)))
+  (holds done [False]))
+
 (defn test-a-send-that-fails-tells-of-what-was-posted-before-it [stranger]
   (setv [connection peer] stranger
         done [])

@@ -158,6 +158,7 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.noticed False      ; has the leader seen that it ended?
       self.dismissed False    ; is its slave to be killed?
       self.up []              ; answers on their way: kind, number, task
+      self.first 0            ; preparations that there were when it joined
       self.outbox None        ; number, session and task that is sent in part
       self.number 0           ; of the last task that the slave began,
       self.running None       ; that task, as long as it runs,
@@ -217,7 +218,6 @@ itself, and in which way. Some of these must come sooner or later, and some may.
       self.serial 0          ; links that it has had,
       self.losses 0          ; and reasons to lose them
       self.slave None        ; the master's `Slave`
-      self.first 0           ; preparations that there were when it joined
       self.tried (set)       ; those that it has begun,
       self.prepared (set)))  ; and that succeeded
 

@@ -131,14 +131,14 @@ order in which a close hangs up: who of those that are here came first.)"
   #("dialler" dialler.address dialler.passing (queue dialler)))
 
 (defn a-process [w process]
-  #(process.label process.alive process.doomed process.leaving process.let-go process.drained (and w.bound process.losses) process.first
+  #(process.label process.alive process.doomed process.leaving process.let-go process.drained (and w.bound process.losses)
     (frozenset process.tried) (frozenset process.prepared) (tuple (map link process.links))))
 
 (defn a-link [w l]
   #((link l) l.closed l.ended l.noticed l.dialled l.watched (bool l.player)
     (tuple (gfor  [way number task] l.up  #(way (when task (- l.number number)) (some-task task))))
     (when l.outbox (some-task (get l.outbox 2)))
-    (if l.session (- l.session.number l.number) 0)
+    (if l.session (- l.session.number l.number) 0) l.first
     (some-task l.running) l.interrupted (queue l)))
 
 (setv AGENTS {

@@ -183,7 +183,7 @@ The events of the dispatcher come from here, as they come from `Network` else, a
       (setv process.drained False)
       (hold (not process.drained) process "was drained, and is let in again"))
     (setv link.session session
-          process.first (len w.dispatcher.registry.preparations))
+          link.first (len w.dispatcher.registry.preparations))
     (for [other w.links]
       (hold (or (is other link) (is-not other.process process)
                 (not other.session) (= other.session.state "lost"))

@@ -117,10 +117,10 @@ is when nothing is left that must happen."
   (if (is-not task.preparation None)
     (.add process.tried task.preparation)
     (do
-      (for [n (range process.first)]
+      (for [n (range link.first)]
         (hold (in n process.prepared)
           task "runs on" process "which has not run preparation" n))
-      (for [n (range process.first task.preparations)]
+      (for [n (range link.first task.preparations)]
         (hold (or (in n process.tried) (in n w.called-off))
           task "runs on" process "before preparation" n "which is older"))
       (+= task.begun 1)
