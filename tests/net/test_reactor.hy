@@ -140,7 +140,7 @@ own end."
   (setv start (time.monotonic))
   (.call-after reactor 0.1 (fn [] (.put happened (time.monotonic))))
   (setv took (- (next-of happened) start))
-  (assert (<= 0.1 took 2) f"it took {took} s"))
+  (assert (>= took 0.1) f"it took {took} s"))
 
 (defn test-a-sooner-timer-wakes-who-waits-for-a-later-one [reactor happened]
   (.call-after reactor 3600 (fn [] (.put happened "late")))
@@ -159,9 +159,12 @@ own end."
   (holds (.empty happened) True))
 
 (defn test-a-cancelled-timer-does-not-come [reactor happened]
-  (setv timer (.call-after reactor 0.01 (fn [] (.put happened "cancelled"))))
-  (.call-after reactor 0.02 (fn [] (.put happened "other")))
+  (setv go-on (threading.Event))
+  (.call-after reactor 0 (fn [] (.wait go-on WAIT)))
+  (setv timer (.call-after reactor 0 (fn [] (.put happened "cancelled"))))
+  (.call-after reactor 0 (fn [] (.put happened "other")))
   (.cancel timer)
+  (.set go-on)
   (holds (next-of happened) "other"))
 
 (defn test-a-call-may-set-timers-and-cancel-them [reactor happened]
