@@ -14,6 +14,7 @@ where the step lets it in."
   itertools [compress]
   os
   signal
+  sys
   threading
   threading [get-ident]
   dpfw.errors [Interrupted])
@@ -36,6 +37,7 @@ where the step lets it in."
   [SIGTERM SIGALRM SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU] OTHERS
   quiet None            ; their handlers, when none was Python's
   guards {}             ; thread's number -> the `Guard` that runs a procedure there
+  telling None          ; our `sys.unraisablehook`, see `heed-finalisers`
   main-ident None)      ; the main thread's number; in a fork, it may be another
 
 (defn note-main []
@@ -67,7 +69,8 @@ where the step lets it in."
       self.running False
       self.token None      ; what tells this run from others
       self.asked False     ; someone called `interrupt`
-      self.raised False    ; `Interrupted` was raised for it
+      self.raised False    ; `Interrupted` was raised for it,
+      self.lost False      ; where nobody can catch it
       self.shields 0))
 
   (defn on-duty [self]
@@ -79,8 +82,9 @@ where the step lets it in."
   (defn run [self procedure #* arguments [token None]]
     "Call the procedure; return what it does. Not to be nested. ``token`` is for
     `interrupt` to tell this run from others."
+    (heed-finalisers)
     (with [_ self.lock]
-      (setv self.asked False  self.raised False  self.shields 0  self.token token
+      (setv self.asked False  self.raised False  self.lost False  self.shields 0  self.token token
             self.running True))
     (setv (get guards self.thread) self)
     (try
@@ -101,16 +105,20 @@ where the step lets it in."
     (with [_ self.lock]
       (when (and self.running (in token [None self.token]) (or again (not self.asked)))
         (setv self.asked True
-              self.raised False)
+              self.raised False
+              self.lost False)
         (unless self.shields
           (.send self)))))
 
   (defn remind [self]
-    "Send it again, if it was not raised yet. A signal that comes just before the main
-    thread begins to wait does not wake it."
+    "Send it again, if it was not raised yet, or is lost. A signal that comes just before
+    the main thread begins to wait does not wake it."
     (with [_ self.lock]
-      (when (and self.main self.running self.asked (not (or self.raised self.shields)))
-        (.send self))))
+      (when (and self.running self.asked (or self.lost (and self.main (not self.raised))))
+        (setv self.raised False
+              self.lost False)
+        (unless self.shields
+          (.send self)))))
 
   (defn send [self]
     (if self.main
@@ -293,6 +301,20 @@ where the step lets it in."
     (finally
       ; None stands for a handler that was not set from Python.
       (signal.signal number (or before signal.SIG-DFL)))))
+
+(defn heed-finalisers []
+  "Have guards told of an interrupt that strikes in a finaliser, or wherever else Python
+  can only show an error, and goes on."
+  (global telling)
+  (unless (is sys.unraisablehook telling)
+    (setv before sys.unraisablehook)
+    (defn tell [what]
+      (setv guard (.get guards (get-ident)))
+      (if (and guard (issubclass what.exc-type Interrupted))
+        (setv guard.lost True)
+        (before what)))
+    (setv telling tell
+          sys.unraisablehook tell)))
 
 (defn raise-in [thread exception]
   "Raise this class of exceptions in a thread, by its number; None takes back

@@ -26,6 +26,7 @@ in number and in bytes; a remote that has no room is compiled each time."
   types [CodeType ModuleType]
   hy.reader.hy-reader [HyReader]
   dpfw.errors [NotProcedureError]
+  dpfw.net.interrupt [Whole]
   dpfw.serve.bounded [Bounded]
   dpfw.serve.holes [NOSY find-holes]
   dpfw.task.advice [REMOTES]
@@ -91,6 +92,9 @@ in number and in bytes; a remote that has no room is compiled each time."
   (defn compile [self text values]
     "Evaluate a remote, and keep what can be called again where that changes
     nothing."
+    ; Those that Hy is making models of. An interrupt may have left one there, and another
+    ; at its address would seem to hold itself.
+    (.clear hy.models._seen)
     (setv
       form (.read-form self text)
       before (.macros-now self)
@@ -127,11 +131,12 @@ in number and in bytes; a remote that has no room is compiled each time."
     (setv macros (.macros-now self))
     (when (!= macros before)  ; it has made a macro itself
       (return))
-    (when (!= macros self.macros)
-      (.clear self.makers)
-      (setv self.macros macros))
-    (.keep self.makers key maker
-      :size (+ (sys.getsizeof (get key 0)) (size-of-code maker.make))))
+    (with [_ (Whole)]
+      (when (!= macros self.macros)
+        (.clear self.makers)
+        (setv self.macros macros))
+      (.keep self.makers key maker
+        :size (+ (sys.getsizeof (get key 0)) (size-of-code maker.make)))))
 
   (defn read-form [self text]
     "The one form in the text."
@@ -159,8 +164,9 @@ in number and in bytes; a remote that has no room is compiled each time."
   (defn remember-source [self name text]
     "Let tracebacks show the lines of this remote."
     (setv lines (.splitlines text True))
-    (when (.keep self.sources name True :size (sum (map sys.getsizeof lines)))
-      (setv (get linecache.cache name) #((len text) None lines name))))
+    (with [_ (Whole)]
+      (when (.keep self.sources name True :size (sum (map sys.getsizeof lines)))
+        (setv (get linecache.cache name) #((len text) None lines name)))))
 
   (defn forget-remotes [self]
     "Modules have changed that they may have macros of."

@@ -248,8 +248,8 @@ late, for one before it, and skipped; all else ends the session."
     (when self.busy
       (setv self.idle-looks 0
             start (monotonic))
-      (.look-for-orders self)
       (.remind self.guard)
+      (.look-for-orders self)
       (setv pause (max pause (* REST (- (monotonic) start)))))
     (+= self.idle-looks 1)
     (when (> self.idle-looks LOOKS-WHEN-IDLE)

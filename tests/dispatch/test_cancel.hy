@@ -78,6 +78,12 @@ the slave serves the next task as soon as the remote has stopped."
     #((started-then '(for [_ i])) writes-without-end)
   "input that it does not read"  ; far more than 4 MiB
     #((started-then '(while True (abs 1))) writes-without-end)
+  "a finaliser, in which nothing can be raised"
+    #((started-then
+        '(defclass Dying [] (defn __del__ [self] (while True (abs 1))))
+        '(Dying)
+        '(.readline i))
+      waits-for-the-result)
   "an interrupt that it swallows, to end"
     #((started-then
         '(try

@@ -120,6 +120,35 @@
   (.set again)
   (holds (finished future) "finished"))
 
+(defn dies-and-goes-on [guard struck]
+  "An interrupt strikes a finaliser first, in which nothing can be raised."
+  (defclass Dying []
+    (defn __del__ [self]
+      (spin struck)))
+  (Dying)
+  (assert guard.lost)
+  (with [_ guard])
+  (spin))
+
+(defn test-what-struck-a-finaliser-is-sent-again [capsys]
+  (setv started (threading.Event)
+        [future guard] (guarding (fn [guard] (.run guard dies-and-goes-on guard started))))
+  (assert (.wait started WAIT))
+  (.interrupt guard)
+  (until (fn [] (.remind guard) (.done future)))
+  (interrupted future)
+  ; Python has told nobody of what is not over.
+  (holds (tuple (.readouterr capsys)) #("" "")))
+
+(defn test-another-error-in-a-finaliser-is-shown-as-ever [monkeypatch]
+  (setv shown [])
+  (monkeypatch.setattr sys "unraisablehook" (fn [what] (.append shown (str what.exc-value))))
+  (defclass Dying []
+    (defn __del__ [self]
+      (raise (ValueError "on purpose"))))
+  (setv [future _] (guarding (fn [guard] (.run guard (fn [] (Dying) 5)))))
+  (holds [(finished future) shown] [5 ["on purpose"]]))
+
 (defn test-each-run-can-be-interrupted []
   (setv started (threading.Event))
   (defn body [guard]
@@ -396,6 +425,22 @@
 
 (defn test-a-signal-that-does-not-wake-the-main-thread-is-sent-again []
   (in-main "main-is-reminded"))
+
+(defn main-dies-and-goes-on []
+  (setv guard (Guard)
+        struck (threading.Event))
+  (defn interrupt []
+    (.wait struck WAIT)
+    (.interrupt guard)
+    (until (fn [] (.remind guard) (not guard.running))))
+  (with [_ (.on-duty guard)]
+    (setv interrupting (begin interrupt))
+    (with [_ (pytest.raises Interrupted)]
+      (.run guard dies-and-goes-on guard struck))
+    (.result interrupting WAIT)))
+
+(defn test-what-struck-a-finaliser-in-the-main-thread-is-sent-again []
+  (in-main "main-dies-and-goes-on"))
 
 (defn main-shields []
   (setv guard (Guard)

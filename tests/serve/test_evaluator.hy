@@ -5,6 +5,8 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
   linecache
   traceback
   pytest
+  dpfw.errors [Interrupted]
+  dpfw.net.interrupt [Guard]
   dpfw.serve.bounded
   dpfw.serve.bounded [Bounded]
   dpfw.serve.evaluator [Evaluator]
@@ -72,6 +74,24 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
   (setv text f"(fn [i o] {(* "1\n" 2000)})")
   (.procedure small text)
   (assert (> small.sources.taken (* 10 (len text))) small.sources.taken))
+
+(defn test-an-interrupt-leaves-nothing-half-kept [small monkeypatch]
+  (setv guard (Guard))
+  (defn interrupting [function]
+    (.interrupt guard)
+    1)
+  (.setattr monkeypatch "dpfw.serve.evaluator.size_of_code" interrupting)
+  (with [_ (.on-duty guard)  _ (pytest.raises Interrupted)]
+    (.run guard small.procedure "(fn [i o])"))
+  (holds [(len small.makers) (len small.makers.sizes)] [1 1]))
+
+(defn test-what-an-interrupt-has-left-in-hy-harms-no-other-remote [small monkeypatch]
+  (defclass Left [set]
+    "It has the address of whatever is made."
+    (defn __contains__ [self _]
+      (in None (iter self))))
+  (.setattr monkeypatch hy.models "_seen" (Left [None]))
+  (holds ((.procedure small "(fn [i o] 5)") None None) 5))
 
 (defn test-another-macro-makes-room [small]
   (for [n (range 10)]
