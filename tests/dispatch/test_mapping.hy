@@ -444,6 +444,7 @@ and how much of the items they have in hand."
             (.read gate))
           (raise (ValueError x)))
         (gfor  path paths  (do (.append taken path) path)) :chunk-size 1))))
+  (until (fn [] (= (len taken) (* AHEAD SLAVES))))
   (release (get paths 1))
   ; The slave has the next one now, which is ended when this one's end is known.
   (until (fn [] (= (len (idle-slaves master)) 1)))

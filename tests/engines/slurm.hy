@@ -19,12 +19,14 @@ folder of the tests' own."
     :reason "Slurm is not installed, or this is not root, who can start it; on Debian and its kin: apt-get install slurm-wlm munge"))
 
 (defn configuration [folder]
+  ; The number of a job says its port, and other tests may run on this machine.
   (setv host (socket.gethostname))
   f"ClusterName=dpfw
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={(free-port)}
 SlurmdPort={(free-port)}
 SlurmUser=root
+FirstJobId={(+ 1 (secrets.randbelow 9000))}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge
 CredType=cred/munge

@@ -1,6 +1,8 @@
 "The real sshd, on loopback, with keys, a port and a configuration of the tests' own."
 
 (import
+  contextlib [suppress]
+  fcntl
   os
   pathlib [Path]
   shutil
@@ -28,13 +30,23 @@
   path)
 
 (defn [(pytest.fixture :scope "module")] separation []
-  "What the system's own start of sshd makes."
-  (setv ours (and (= (os.geteuid) 0) (not (.exists SEPARATE))))
-  (when ours
-    (.mkdir SEPARATE))
-  (yield)
-  (when ours
-    (.rmdir SEPARATE)))
+  "What the system's own start of sshd makes. It stays where other tests, which run on this
+  machine as well, use it yet."
+  (if (os.geteuid)
+    (yield)
+    (do
+      (setv ours (not (.exists SEPARATE)))
+      (.mkdir SEPARATE :exist-ok True)
+      (setv used (os.open SEPARATE os.O-RDONLY))
+      (try
+        (fcntl.flock used fcntl.LOCK-SH)
+        (yield)
+        (when ours
+          (with [_ (suppress BlockingIOError)]
+            (fcntl.flock used (| fcntl.LOCK-EX fcntl.LOCK-NB))
+            (.rmdir SEPARATE)))
+        (finally
+          (os.close used))))))
 
 (defn [(pytest.fixture :scope "module")] sshd [separation tmp-path-factory]
   "A running sshd; gives its folder and its port."
