@@ -363,14 +363,15 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
     (setv until (if patience (+ (time.monotonic) patience) 0))
     (while (and self.outbox (.acquire self.sending :blocking False))
       ; While somebody else sends, that one looks again when it has done so.
-      (setv calls []  blocked False  error None)
+      (setv calls []  blocked False)
       (try
         (.empty-outbox self calls NOW)
         (except [BlockingIOError]
           (setv blocked True))
         (except [e OSError]
           (.abort self)
-          (setv error (.with-traceback e None)))  ; which refers to memory that is not ours
+          ; Its frames so far refer to memory that is not ours.
+          (raise (.with-traceback e None)))
         (except [BaseException]
           (.abort self)
           (raise))
@@ -380,8 +381,6 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
             (call True))
           (when self.aborted
             (.give-up-outbox self))))
-      (when error
-        (raise error))
       (when blocked
         (setv room False)
         (try
