@@ -222,7 +222,8 @@ Source: the pattern Leader/Followers (Schmidt and others, 2000)."
     "In the reactor's thread: there is something to handle, and perhaps no leader."
     (when (.acquire self.leading :blocking False)
       (try
-        (.handle self (.poll self.set 0 AT-ONCE))
+        (unless self.closed
+          (.handle self (.poll self.set 0 AT-ONCE)))
         (finally
           (.let-go self)))))
 

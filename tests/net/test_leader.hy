@@ -236,6 +236,14 @@ does; and an interrupt cuts no step in two."
   (for [future closing]
     (outcome future)))
 
+(defn test-the-reactor-may-follow-when-it-is-closed-already [room]
+  (unless room.leader.set
+    (pytest.skip "without epoll, there is nothing to close"))
+  ; It has seen that something came, and is about to look what.
+  (.say room 0 1)
+  (.close room.leader)
+  (.follow room.leader))
+
 (defn waits-in-close? [thread]
   (setv frame (.get (sys._current-frames) thread.ident))
   (and frame (= frame.f-code Leader.close.__code__)))
