@@ -108,7 +108,7 @@ its *space*, and all else as remotes do::
              ~form
              ~@(when name [name]))
           form)
-        maker (Maker make #{}))
+        maker (Maker make #{} :code make.__code__))
   (show-lines text file)
   (.keep evaluator key before maker)
   maker)

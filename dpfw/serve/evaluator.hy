@@ -23,7 +23,7 @@ in number and in bytes; a remote that has no room is compiled each time."
   reprlib
   sys
   threading
-  types [CodeType ModuleType]
+  types [CodeType FunctionType ModuleType]
   hy.reader.hy-reader [HyReader]
   dpfw.errors [NotProcedureError]
   dpfw.net.interrupt [Whole]
@@ -114,16 +114,20 @@ in number and in bytes; a remote that has no room is compiled each time."
   (defn maker [self form macros holes]
     "The `Maker` of a form with these holes."
     (setv [opaque once] (if holes (find-holes form macros) [#{} #{}]))
-    (if opaque
-      (Maker None opaque)
-      (do
+    (cond
+      opaque
+        (Maker None opaque)
+      (and (not holes) (plain-form? form)) (do
+        (setv procedure (.eval self form form :locals {}))
+        (Maker (fn [] (another procedure)) opaque :code procedure.__code__))
+      True (do
         ; Within a `fn` of its own, the form's closures are made anew by each
         ; call, and nothing of it shows in the module.
         (setv parameters (lfor  n (sorted holes)  (hy.models.Symbol (hole-name n)))
-              make (.eval self `(fn [~@parameters] ~form) form))
+              make (.eval self `(fn [~@parameters] ~form) form :locals {}))
         (if (shows-holes? make.__code__)
           (Maker None holes)
-          (Maker make opaque once)))))
+          (Maker make opaque once :code make.__code__)))))
 
   (defn keep [self key before maker]
     "What was compiled keeps its macro expansions, so a change of macros is the
@@ -136,7 +140,7 @@ in number and in bytes; a remote that has no room is compiled each time."
         (.clear self.makers)
         (setv self.macros macros))
       (.keep self.makers key maker
-        :size (+ (sys.getsizeof (get key 0)) (size-of-code maker.make)))))
+        :size (+ (sys.getsizeof (get key 0)) (size-of-code maker.code)))))
 
   (defn read-form [self text]
     "The one form in the text."
@@ -173,33 +177,45 @@ in number and in bytes; a remote that has no room is compiled each time."
     (with [_ self.lock]
       (.clear self.makers)))
 
-  (defn eval [self model form]
+  (defn eval [self model form [locals None]]
     (setv model.filename form.filename
           model.source form.source
           model.reader form.reader)
-    (hy.eval model :globals self.module.__dict__ :module self.module)))
+    (hy.eval model :globals self.module.__dict__ :locals locals :module self.module)))
 
 
 (defclass Maker []
   "What was compiled: ``make``, which gives the procedure when it is called with
   a source for each value, or else ``opaque``, the numbers of the values that
-  must be written into the text. ``once`` are those that are called for once."
+  must be written into the text. ``once`` are those that are called for once. ``code``
+  is what was compiled, if anything was."
 
-  (defn __init__ [self make opaque [once #{}]]
-    (setv self.make make  self.opaque opaque  self.once once)))
+  (defn __init__ [self make opaque [once #{}] [code None]]
+    (setv self.make make  self.opaque opaque  self.once once  self.code code)))
 
 (defn forget-source [name]
   (.pop linecache.cache name None))
 
-(defn size-of-code [function]
-  "About the bytes that the code of a function takes; none for None."
-  (if function
-    (len (marshal.dumps function.__code__))
+(defn size-of-code [code]
+  "About the bytes that it takes; none for None."
+  (if code
+    (len (marshal.dumps code))
     0))
 
 (defn procedure-form? [form macros]
   "Is it a form whose evaluation does nothing but make a procedure?"
   (and (isinstance form hy.models.Expression) form (= (get form 0) 'fn) (not-in "fn" macros)))
+
+(defn plain-form? [form]
+  "Is such a form ``(fn [i o] …)``? Then its procedure is but its code: there are no decorators,
+  and no defaults that each evaluation makes anew."
+  (setv parameters (when (> (len form) 1) (get form 1)))
+  (and (is (type parameters) hy.models.List)
+       (= (list (map type parameters)) [hy.models.Symbol hy.models.Symbol])
+       (.isdisjoint #{"*" "/"} (map str parameters))))
+
+(defn another [procedure]
+  (FunctionType procedure.__code__ procedure.__globals__ procedure.__name__))
 
 
 ;; Values beside the text. A hole is a call of a source, which gives the value:
@@ -250,6 +266,8 @@ in number and in bytes; a remote that has no room is compiled each time."
 
 (defn checked [x]
   "What a remote yields, if it is a procedure of two ports."
+  (when (and (is (type x) FunctionType) (= x.__code__.co-argcount 2) (not x.__code__.co-kwonlyargcount))
+    (return x))  ; as mostly
   (unless (callable x)
     (raise (NotProcedureError
       f"the remote yields {(reprlib.repr x)}, not a procedure; give (fn [i o] …)")))

@@ -5,7 +5,7 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
   linecache
   traceback
   pytest
-  dpfw.errors [Interrupted]
+  dpfw.errors [Interrupted NotProcedureError]
   dpfw.net.interrupt [Guard]
   dpfw.serve.bounded
   dpfw.serve.bounded [Bounded]
@@ -92,6 +92,55 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
       (in None (iter self))))
   (.setattr monkeypatch hy.models "_seen" (Left [None]))
   (holds ((.procedure small "(fn [i o] 5)") None None) 5))
+
+;; Each task has a procedure of its own. One of two plain parameters is a copy.
+
+(setv
+  PLAIN [
+    "(fn [i o] [i o])"
+    "(fn [i o] \"doc\" (setv x i) [x o])"
+    "(fn [a-b &] [a-b &])"]
+  ; What a copy would not be.
+  OTHER [
+    "(fn [i o [seen []]] (.append seen 1) (if (= seen [1]) [i o] seen))"
+    "(fn [i #* more] [i #* more])"
+    "(fn [i / o] [i o])"
+    "(fn [#^ int i o] [i o])"])
+
+(defn [(pytest.mark.parametrize "text" [#* PLAIN #* OTHER])] test-each-task-has-a-procedure-of-its-own [text]
+  (setv e (Evaluator {})
+        procedures (lfor  _ (range 3)  (.procedure e text)))
+  (holds (list e.makers) [#(text 0)])
+  (holds (len (set (map id procedures))) 3)
+  (holds (lfor  p procedures  (p 1 2)) (* 3 [[1 2]]))
+  (setv (. (get procedures 0) mark) True)
+  (for [p [(get procedures 1) (.procedure e text)]]
+    (assert (not (hasattr p "mark")) text))
+  ; What Hy names on the way is in nobody's way.
+  (holds (lfor  name (dir e.module)  :if (in "anon" name)  name) []))
+
+(defn [(pytest.mark.parametrize "text" PLAIN)] test-a-copy-is-what-evaluation-gives [text]
+  (setv p (.procedure (Evaluator {}) text)
+        space {"hy" hy  "__name__" p.__module__}
+        q (hy.eval (hy.read text) :globals space))
+  (defn told [f]
+    [f.__name__ f.__qualname__ f.__doc__ f.__defaults__ f.__kwdefaults__ f.__annotations__ f.__closure__ f.__module__
+     f.__dict__])
+  (holds (told p) (told q)))
+
+(defn [(pytest.mark.parametrize #("text" "error") [
+    #("(fn [i *] i)" SyntaxError)
+    #("(fn [* o] o)" NotProcedureError)
+    #("(fn [i i] i)" SyntaxError)
+    #("(fn [i o] (nonlocal x) x)" SyntaxError)
+    #("(fn [i] i)" NotProcedureError)
+    #("(fn [i o p] i)" NotProcedureError)
+    #("(fn [i o * p] i)" NotProcedureError)
+    #("(fn)" SyntaxError)
+    #("(fn i)" SyntaxError)])]
+  test-what-is-no-procedure-of-two-ports-is-refused [text error]
+  (with [(pytest.raises error)]
+    (.procedure (Evaluator {}) text)))
 
 (defn test-another-macro-makes-room [small]
   (for [n (range 10)]
