@@ -37,7 +37,6 @@ where the step lets it in."
   [SIGTERM SIGALRM SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU] OTHERS
   quiet None            ; their handlers, when none was Python's
   guards {}             ; thread's number -> the `Guard` that runs a procedure there
-  telling None          ; our `sys.unraisablehook`, see `heed-finalisers`
   main-ident None)      ; the main thread's number; in a fork, it may be another
 
 (defn note-main []
@@ -121,6 +120,7 @@ where the step lets it in."
           (.send self)))))
 
   (defn send [self]
+    (heed-finalisers)  ; the remote may have set a hook of its own
     (if self.main
       (signal.pthread-kill self.thread SIGNAL)
       (raise-in self.thread (.exception self))))
@@ -305,15 +305,15 @@ where the step lets it in."
 (defn heed-finalisers []
   "Have guards told of an interrupt that strikes in a finaliser, or wherever else Python
   can only show an error, and goes on."
-  (global telling)
-  (unless (is sys.unraisablehook telling)
+  ; Somebody may put back one of ours that he found there.
+  (unless (getattr sys.unraisablehook "heeds" False)
     (setv before sys.unraisablehook)
     (defn tell [what]
       (setv guard (.get guards (get-ident)))
       (if (and guard (issubclass what.exc-type Interrupted))
         (setv guard.lost True)
         (before what)))
-    (setv telling tell
+    (setv tell.heeds True
           sys.unraisablehook tell)))
 
 (defn raise-in [thread exception]

@@ -107,7 +107,7 @@ its *space*, and all else as remotes do::
              ~@(when variable [`(global ~name)])
              ~form
              ~@(when name [name]))
-          form)
+          form :locals {})
         maker (Maker make #{} :code make.__code__))
   (show-lines text file)
   (.keep evaluator key before maker)

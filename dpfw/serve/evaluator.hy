@@ -42,6 +42,17 @@ in number and in bytes; a remote that has no room is compiled each time."
   ROOM (* 16 1024 1024))      ; bytes of either
 
 
+(defclass Seen [set]
+  "The addresses of what Hy is making models of, in any thread. One that was cleared away
+  can be removed."
+
+  (setv remove set.discard))
+
+(setv
+  seen (Seen)
+  hy.models._seen seen)
+
+
 (defclass Evaluator []
   "Evaluates remotes in a module that has ``names`` bound."
 
@@ -92,9 +103,9 @@ in number and in bytes; a remote that has no room is compiled each time."
   (defn compile [self text values]
     "Evaluate a remote, and keep what can be called again where that changes
     nothing."
-    ; Those that Hy is making models of. An interrupt may have left one there, and another
-    ; at its address would seem to hold itself.
-    (.clear hy.models._seen)
+    ; An interrupt may have left one there, and another at its address would seem to hold
+    ; itself.
+    (.clear seen)
     (setv
       form (.read-form self text)
       before (.macros-now self)

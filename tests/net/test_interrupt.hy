@@ -140,6 +140,18 @@
   ; Python has told nobody of what is not over.
   (holds (tuple (.readouterr capsys)) #("" "")))
 
+(defn test-a-remote-may-have-a-hook-of-its-own [monkeypatch]
+  (setv started (threading.Event))
+  (monkeypatch.setattr sys "unraisablehook" sys.unraisablehook)  ; and it is put back
+  (defn procedure [guard]
+    (setv sys.unraisablehook print)
+    (dies-and-goes-on guard started))
+  (setv [future guard] (guarding (fn [guard] (.run guard procedure guard))))
+  (assert (.wait started WAIT))
+  (.interrupt guard)
+  (until (fn [] (.remind guard) (.done future)))
+  (interrupted future))
+
 (defn test-another-error-in-a-finaliser-is-shown-as-ever [monkeypatch]
   (setv shown [])
   (monkeypatch.setattr sys "unraisablehook" (fn [what] (.append shown (str what.exc-value))))
@@ -148,6 +160,24 @@
       (raise (ValueError "on purpose"))))
   (setv [future _] (guarding (fn [guard] (.run guard (fn [] (Dying) 5)))))
   (holds [(finished future) shown] [5 ["on purpose"]]))
+
+(defn test-hooks-that-come-and-go-do-not-pile-up [monkeypatch]
+  (setv shown [])
+  (monkeypatch.setattr sys "unraisablehook" (fn [what] (.append shown (str what.exc-value))))
+  (defclass Dying []
+    (defn __del__ [self]
+      (raise (ValueError "on purpose"))))
+  (setv guard (Guard))
+  (.run guard int)
+  ; More than Python calls within one another.
+  (for [_ (range 2000)]
+    (setv found sys.unraisablehook
+          sys.unraisablehook print)
+    (.run guard int)
+    (setv sys.unraisablehook found)
+    (.run guard int))
+  (Dying)
+  (holds shown ["on purpose"]))
 
 (defn test-each-run-can-be-interrupted []
   (setv started (threading.Event))

@@ -4,12 +4,13 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
 (import
   linecache
   traceback
+  hy.errors
   pytest
   dpfw.errors [Interrupted NotProcedureError]
   dpfw.net.interrupt [Guard]
   dpfw.serve.bounded
   dpfw.serve.bounded [Bounded]
-  dpfw.serve.evaluator [Evaluator]
+  dpfw.serve.evaluator [Evaluator Seen]
   tests.doc-examples [check-docstrings]
   tests.helpers [holds])
 
@@ -86,12 +87,29 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
   (holds [(len small.makers) (len small.makers.sizes)] [1 1]))
 
 (defn test-what-an-interrupt-has-left-in-hy-harms-no-other-remote [small monkeypatch]
-  (defclass Left [set]
+  (defclass Left [Seen]
     "It has the address of whatever is made."
     (defn __contains__ [self _]
       (in None (iter self))))
-  (.setattr monkeypatch hy.models "_seen" (Left [None]))
+  (setv left (Left [None]))
+  (.setattr monkeypatch hy.models "_seen" left)
+  (.setattr monkeypatch "dpfw.serve.evaluator.seen" left)
   (holds ((.procedure small "(fn [i o] 5)") None None) 5))
+
+(defn test-a-remote-is-compiled-while-another-thread-makes-models [small monkeypatch]
+  (defclass Between []
+    "A remote is compiled while a model is made of it.")
+  (monkeypatch.setitem hy.models._wrappers Between (fn [_]
+    (holds ((.procedure small "(fn [i o] 5)") None None) 5)
+    (hy.models.Integer 1)))
+  (holds (hy.as-model [1 [2 (Between)] {3 (Between)}]) '[1 [2 1] {3 1}])
+  (holds hy.models._seen #{})
+  ; What holds itself is found all the same.
+  (setv x [1 (Between)])
+  (.append x x)
+  (with [raised (pytest.raises hy.errors.HyWrapperError)]
+    (hy.as-model x))
+  (assert (in "Self-referential" (str raised.value))))
 
 ;; Each task has a procedure of its own. One of two plain parameters is a copy.
 
@@ -141,6 +159,11 @@ mean is in tests/task/test_beside.hy and test_remotes.hy."
   test-what-is-no-procedure-of-two-ports-is-refused [text error]
   (with [(pytest.raises error)]
     (.procedure (Evaluator {}) text)))
+
+(defn test-what-takes-two-ports-may-say-that-it-is-another []
+  (holds ((.procedure (Evaluator {})
+            "(do (import functools) (defn [(functools.wraps (fn [i] i))] f [i o] [i o]) f)") 1 2)
+         [1 2]))
 
 (defn test-another-macro-makes-room [small]
   (for [n (range 10)]
