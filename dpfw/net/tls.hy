@@ -184,6 +184,7 @@ loopback port that dpfw has left, and speak between two ends that hold the cooki
       self.ends #(ssl.SSLZeroReturnError ssl.SSLEOFError)
       self.failure ssl.SSLError
       self.fileno sock.fileno
+      self.setsockopt sock.setsockopt
       self.shutdown sock.shutdown
       self.close sock.close
       self.getpeername sock.getpeername

@@ -13,6 +13,7 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
   collections [deque]
   select
   socket
+  struct
   threading
   time
   dpfw.data.codec [packed? size-of]
@@ -147,9 +148,14 @@ middle of a frame leaves the stream without meaning, so it ends the connection."
         (.fill self))))
 
   (defn lend [self lent]
-    "Leave receiving to who calls `receive-header`, until it is lent no more."
+    "Leave receiving to who calls `receive-header`, until it is lent no more. Meanwhile,
+    the other end is told of our end even if it does not read: what was sent may fill the
+    way, and a close that waits its turn behind that would reach it minutes later."
     (with [_ self.receiving]
-      (setv self.lent lent)))
+      (setv self.lent lent)
+      (try
+        (.setsockopt self.sock socket.SOL-SOCKET socket.SO-LINGER (struct.pack "ii" lent 0))
+        (except [OSError]))))  ; closed already
 
   (defn receive-into [self view]
     "Take bytes of the current payload into ``view``, a writable memoryview of

@@ -12,6 +12,7 @@ the slave serves the next task as soon as the remote has stopped."
   dpfw.master [Master]
   dpfw.errors [RemoteError SlaveLost TaskTimeout]
   dpfw.task.ports [read read-result write]
+  tests.helpers [until]
   tests.processes [await-so error-of launched run-task slave-server WAIT])
 
 (setv
@@ -236,13 +237,22 @@ the slave serves the next task as soon as the remote has stopped."
     (setv [slave] (.slaves master)
           old slave.session.connection
           start (time.monotonic)
-          error (error-of run-task master '(fn [i o] (while True (abs 1)))
+          error (error-of run-task master
+            `(fn [i o]
+              (try
+                (setv n 0)
+                (while True (+= n 1))
+                (except [KeyboardInterrupt]
+                  (hash-table-set! (dpfw-slave-ht) "stopped" ~megabytes))))
             (fn [i o] (.write o.buffer (bytes (* megabytes 1024 1024))) (read i))
             :slave slave :timeout 1.5))
     (assert (isinstance error TaskTimeout) (repr error))
     (assert (< (- (time.monotonic) start) (+ 1.5 PROMPT)))
     (serves-again master slave)
     (assert (is-not slave.session.connection old) "the test is wrong: the cancel got through")
+    ; It has heard of the end, although its end of the connection is full.
+    (until (fn []
+      (= (run-task master '(fn [i o] (hash-table-ref/default (dpfw-slave-ht) "stopped" None))) megabytes)))
     ; TCP itself would take 30 seconds to lose its patience.
     (assert (< (- (time.monotonic) start) (+ 1.5 1 (* 2 PROMPT))))))
 
