@@ -231,22 +231,33 @@
 ;; A master dies
 
 (setv MASTER "
-(import sys  dpfw.master [Master]  dpfw.task.ports [read])
-(setv [how host port remote] (cut sys.argv 1 None)
+(import select sys threading  dpfw.master [Master]  dpfw.net.addresses [polled]  dpfw.task.ports [read])
+(setv [how host port remote megabytes] (cut sys.argv 1 None)
       master (Master))
 (if (= how \"dial\")
   (.connect master host (int port))
   (.listen master :host host :port (int port)))
+(defn fill [o]
+  (.start (threading.Thread :daemon True
+    :target (fn [] (.write o.buffer (bytes (* (int megabytes) 1024 1024))))))
+  ; For longer than a slave takes to look ahead.
+  (while (polled o.raw.connection select.POLLOUT :wait 1000)))
 (.result (.make-task master remote
-  (fn [i o] (print (read i) :flush True) (read i))))
+  (fn [i o]
+    (setv said (read i))
+    (when (!= megabytes \"0\")
+      (fill o))
+    (print said :flush True)
+    (read i))))
 ")
 
-(defn dies-in-mid-task [tmp-path how host port remote]
-  "Have a master process start this remote, and kill it."
+(defn dies-in-mid-task [tmp-path how host port remote [megabytes 0]]
+  "Have a master process start this remote, and kill it, when it has sent so much that
+  there is no room for more."
   (.write-text (/ tmp-path "master_to_die.hy") MASTER)
   (with [process (subprocess.Popen
       ; Not by the file's name: Python 3.12.0 to 3.12.5 cannot run Hy 1.3 so.
-      [sys.executable "-m" "hy" "-m" "master_to_die" how host (str port) remote]
+      [sys.executable "-m" "hy" "-m" "master_to_die" how host (str port) remote (str megabytes)]
       :cwd tmp-path
       :stdin subprocess.DEVNULL :stdout subprocess.PIPE :text True)]
     (assert (= (.readline process.stdout) "started\n"))
@@ -302,6 +313,14 @@
       (setv how (see-the-end master))
       (assert (in how
         ["Interrupted" "ConnectionEnded" "BrokenPipeError" "ConnectionResetError"]) how))))
+
+(defn test-a-master-dies-that-has-sent-more-than-its-slave-reads [tmp-path]
+  ; Behind that, the end of the connection would wait for minutes.
+  (with [[_ host port] (slave-server #* QUIET)]
+    (dies-in-mid-task tmp-path "dial" host port (ends-with '(time.sleep 1000)) :megabytes 64)
+    (with [master (Master)]
+      (.connect master host port)
+      (assert (= (see-the-end master) "Interrupted")))))
 
 (defn test-one-of-two-masters-dies-and-the-slave-serves-the-other [tmp-path]
   (with [[_ host port] (slave-server #* QUIET)
