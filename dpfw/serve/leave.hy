@@ -125,7 +125,14 @@ them go to a descriptor of its own."
 
   (defn hear [self]
     "Signals have come. Interrupts of remotes are some, too."
-    (for [byte (.recv self.ear 4096)]
+    (try
+      (setv came (.recv self.ear 4096))
+      (except [OSError]
+        ; The slave has ended in this very moment, and closed it.
+        (unless (= (.fileno self.ear) -1)
+          (raise))
+        (return)))
+    (for [byte came]
       (setv [handled number] (divmod byte HANDLED))
       (when (in number self.signals)
         (if handled

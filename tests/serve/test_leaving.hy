@@ -15,7 +15,7 @@ Nothing is lost by that, and nothing runs twice."
   dpfw.net.handshake [dial-handshake new-session]
   dpfw.net.wire [Connection]
   dpfw.serve [session]
-  dpfw.serve.leave [seconds-of]
+  dpfw.serve.leave [Leaving seconds-of]
   dpfw.task.ports [read-result]
   tests.helpers [all-from holds message until WAIT]
   tests.processes [await-slaves ended error-of held launched run-task slave-process slave-server]
@@ -160,6 +160,14 @@ Nothing is lost by that, and nothing runs twice."
     (.close (open gate "w"))
     (ends-well process)
     (holds slave.session.farewell True)))
+
+(defn test-a-signal-that-comes-when-the-slave-has-just-ended-is-no-error []
+  (setv leaving (Leaving None None False None))
+  (.send leaving.mouth b"\x0f")
+  (.close leaving.ear)
+  (.hear leaving)
+  (.close leaving.mouth)
+  (holds leaving.asked None))
 
 (defn test-signals-of-a-forked-child-are-its-own []
   (with [[master process slave] (dialling)]
