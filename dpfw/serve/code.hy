@@ -86,7 +86,7 @@ its *space*, and all else as remotes do::
   "What a source defines, in a module with these variables; ``given`` are those of
   functions around it."
   (setv maker (maker-of #* source (tuple given)))
-  ((FunctionType maker.make.__code__ space) #* (.values given)))
+  ((FunctionType maker.code space) #* (.values given)))
 
 (defn maker-of [#* key]
   "What was compiled before, or else now. The evaluator keeps it as it keeps remotes: it

@@ -218,8 +218,8 @@ in number and in bytes; a remote that has no room is compiled each time."
   (and (isinstance form hy.models.Expression) form (= (get form 0) 'fn) (not-in "fn" macros)))
 
 (defn plain-form? [form]
-  "Is such a form ``(fn [i o] …)``? Then its procedure is but its code: there are no decorators,
-  and no defaults that each evaluation makes anew."
+  "Is such a form ``(fn [i o] …)``? Then its procedure is but its code: there are no defaults
+  or annotations, which each evaluation makes anew."
   (setv parameters (when (> (len form) 1) (get form 1)))
   (and (is (type parameters) hy.models.List)
        (= (list (map type parameters)) [hy.models.Symbol hy.models.Symbol])
