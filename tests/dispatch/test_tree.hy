@@ -3,6 +3,7 @@
 (import
   builtins
   re
+  threading [Barrier]
   pytest
   dpfw.dispatch.pace [PASSES Pace]
   dpfw.dispatch.promise [force]
@@ -10,7 +11,8 @@
   dpfw.errors [MasterClosed RemoteError SlaveLost TaskTimeout]
   dpfw.launch [dpfw-launch]
   dpfw.master [Master read-result]
-  tests.helpers [begin holds outcome until])
+  dpfw.task.ports [read]
+  tests.helpers [WAIT begin holds outcome until])
 (eval-when-compile (require hyrule.control [unless]))
 
 (setv PIDS '(fn [x] (hy.I.time.sleep 0.002) (hy.I.os.getpid)))
@@ -37,8 +39,13 @@
   (holds (set (.map master PIDS (range 200) :chunk-size 5)) (pids (leaves master)))
   (setv heads (- (set (.slaves master)) (set (leaves master))))
   (holds (set (.broadcast master '(fn [i o] (hy.I.os.getpid)))) (pids (.slaves master)))
-  ; What is for any slave is for heads.
-  (holds (sfor  p (lfor  _ (range 8)  (.make-task master '(fn [i o] (hy.I.os.getpid)) read-result))
+  ; What is for any slave is for heads; each holds its task until another slave has one too.
+  (setv both (Barrier 2 :timeout WAIT))
+  (defn held [i o]
+    (setv pid (read i))
+    (.wait both)
+    pid)
+  (holds (sfor  p (lfor  _ (range 8)  (.make-task master '(fn [i o] (hy.I.os.getpid)) held))
     (force p))
     (pids heads)))
 
