@@ -13,7 +13,7 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   itertools [islice]
   re
   types [GeneratorType]
-  hypothesis [given strategies :as st]
+  hypothesis [example given strategies :as st]
   pytest
   dpfw.master [Master]
   dpfw.errors [RemoteError TaskTimeout UnwritableError]
@@ -62,12 +62,12 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   (.procedure e (write-remote form)))
 
 (defn meaning [way e form]
-  "What a remote comes to, in words; addresses aside."
+  "What a remote comes to, in words; addresses, and within what a function was made, aside."
   (try
     (setv result ((way e form) None None))
     (when (isinstance result GeneratorType)
       (setv result ["yields" #* (islice result 9)]))
-    (.sub re " at 0x[0-9a-f]+" "" f"{(. (type result) __name__)} {result !r}")
+    (.sub re r" at 0x[0-9a-f]+|(\w+\.<locals>\.)+" "" f"{(. (type result) __name__)} {result !r}")
     (except [e Exception]
       f"raises {(. (type e) __name__)}")))
 
@@ -278,7 +278,8 @@ The first half asks the `Evaluator` itself, the second half real slaves."
   shapes-of
   :max-leaves 8))
 
-(defn [(pytest.mark.filterwarnings "ignore::SyntaxWarning") (given bodies bodies) (examples 50)]
+(defn [(pytest.mark.filterwarnings "ignore::SyntaxWarning") (given bodies bodies) (examples 50)
+       (example None `(fn [] a ~None))]
   test-any-form-means-what-it-means-as-text [both one two]
   (check-meaning both `(fn [i o] ~one ~two)))
 
