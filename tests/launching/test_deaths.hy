@@ -95,12 +95,15 @@
 (defn test-a-local-procedure-hears-it-too [master]
   (setv heard [])
   (defn local [i o]
+    ; One that is lost before is not told to it: it is not called.
+    (print "go" :file o :flush True)
     (try
       (.read i)
       (except [e SlaveLost]
         (.append heard (str e))
         "heard")))
-  (holds (.result (.make-task master '(fn [i o] (print "so" :file o) (.flush o) (import os) (os._exit 4)) local) WAIT) "heard")
+  (setv remote '(fn [i o] (.readline i) (print "so" :file o :flush True) (import os) (os._exit 4)))
+  (holds (.result (.make-task master remote local) WAIT) "heard")
   (says (get heard 0) "ended with status 4"))
 
 (defn test-a-chunk-says-its-items-and-nothing-of-its-text [master]
