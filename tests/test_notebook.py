@@ -35,7 +35,8 @@ def printed(message):
 manager, client = start_new_kernel()
 try:
     client.execute_interactive(LAUNCH, timeout=60, output_hook=printed)
-    client.execute(HANG)
+    # Else the kernel refuses what it is sent in the moment after the interrupt.
+    client.execute(HANG, stop_on_error=False)
     while not os.path.exists(sys.argv[1]):
         time.sleep(0.01)
     manager.interrupt_kernel()
