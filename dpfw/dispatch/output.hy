@@ -145,9 +145,11 @@ result, and so waits `SETTLE` seconds at most."
 
   ;; Who waits
 
-  (defn settle [self [timeout None] [patience SETTLE]]
+  (defn settle [self [timeout None] [patience None]]
     "Wait until all that has come is shown, but not for long."
     (when (and (!= self.came self.done) (is-not self.thread (threading.current-thread)))
+      (when (is patience None)
+        (setv patience SETTLE))
       (when (is-not timeout None)
         (setv patience (min timeout patience)))
       (with [_ self.change]

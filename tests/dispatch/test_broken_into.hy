@@ -86,7 +86,7 @@ dpfw.close()
     (setv network master.network
           lock (get {"dispatcher" network.lock  "leader" network.leader.lock
                      "reactor" network.node.reactor.lock  "threads" network.node.threads.lock} whose)
-          results (.imap master '(fn [x] (import time) (time.sleep 0.01) x) (range 10,000) :chunk-size 1))
+          results (.imap master '(fn [x] (import time) (time.sleep (if x 0.5 0)) x) (range 10,000) :chunk-size 1))
     (holds (next results) 0)
     (assert (.tasks master))
     (defn collect []

@@ -111,6 +111,10 @@ the slave serves the next task as soon as the remote has stopped."
   "a wait for a process"
     #((started-then '(import subprocess) '(subprocess.run ["sleep" "1000"])) waits-for-the-result)})
 
+(defn time-is-over [master slave promise]
+  "As its timer does, when the test knows how far the task is."
+  (.expire master.network promise.task slave.session))
+
 (defn stops [server thread remote local how]
   "Stop a task, and see how its promise ends; then run the next on that slave."
   (with [master (thread server)]
@@ -122,12 +126,12 @@ the slave serves the next task as soon as the remote has stopped."
       (.set started)
       (setv i.let-go let-go)
       (local i o))
-    (setv promise (.make-task master remote procedure slave
-      :timeout (when (= how "timeout") 0.2)))
+    (setv promise (.make-task master remote procedure slave :timeout WAIT))
     (assert (.wait started WAIT))
     (setv start (time.monotonic))
-    (when (= how "cancel")
-      (assert (.cancel promise)))
+    (if (= how "cancel")
+      (assert (.cancel promise))
+      (time-is-over master slave promise))
     (setv error (try
       (.result promise WAIT)
       (except [e [Exception CancelledError]] e))
@@ -168,17 +172,28 @@ the slave serves the next task as soon as the remote has stopped."
 (defn [(pytest.mark.parametrize "thread" [on-main-thread in-another-thread])]
   test-a-remote-hears-of-it-and-may-clean-up [server thread]
   (with [master (thread server)]
+    (setv [slave] (.slaves master))
     (for [n (range 3)]  ; each time, that is
-      (setv error (error-of run-task master
+      (setv started (threading.Event))
+      (defn local [i o]
+        (read i)
+        (.set started)
+        (read i))
+      (setv promise (.make-task master
         `(fn [i o]
           (try
+            (write "started" o)
+            (.flush o)
             (setv n 0)
             (while True (+= n 1))
             (except [e KeyboardInterrupt]
               (setv (get (dpfw-slave-ht) "heard") (. (type e) __name__)))
             (finally
               (setv (get (dpfw-slave-ht) "cleaned up") ~n))))
-        :timeout 0.1))
+        local :timeout WAIT))
+      (assert (.wait started WAIT))
+      (time-is-over master slave promise)
+      (setv error (.exception promise WAIT))
       (assert (isinstance error TaskTimeout) (repr error))
       (setv got (run-task master
         '(fn [i o] [(.pop (dpfw-slave-ht) "heard") (.pop (dpfw-slave-ht) "cleaned up")])))
@@ -187,15 +202,22 @@ the slave serves the next task as soon as the remote has stopped."
 (defn test-the-local-procedure-hears-of-it [server]
   (with [master (connected server)]
     (setv heard []
+          [slave] (.slaves master)
+          started (threading.Event)
           ended (threading.Event))
     (defn local [i o]
       (try
+        (read i)
+        (.set started)
         (read i)
         (except [e BaseException]
           (.append heard e))
         (finally
           (.set ended))))
-    (setv error (error-of run-task master '(fn [i o] (while True (abs 1))) local :timeout 0.2))
+    (setv promise (.make-task master (started-then '(while True (abs 1))) local :timeout WAIT))
+    (assert (.wait started WAIT))
+    (time-is-over master slave promise)
+    (setv error (.exception promise WAIT))
     (assert (isinstance error TaskTimeout) (repr error))
     (assert (.wait ended WAIT))
     (setv [e] heard)
@@ -220,6 +242,7 @@ the slave serves the next task as soon as the remote has stopped."
           second (.make-task master '(fn [i o] 2) read-result :timeout 0.5))
     (assert (isinstance (error-of second.result 0.7) futures.TimeoutError))
     (assert (not (.done second)) second)
+    (setv second.task.timeout WAIT)
     (.set let-go)
     (assert (= (.result second WAIT) 2))
     (assert (= (.result first WAIT) 1))))

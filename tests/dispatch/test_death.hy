@@ -71,9 +71,11 @@
     (read i)
     (setv start (time.monotonic))
     ((get DEATHS death) victim)
+    ; One that ends itself waits for this; the other may be gone.
+    (print "go" :file o :flush True)
     (read i))
   (setv error (error-of run-task master
-    `(fn [i o] (write "started" o) (.flush o) ~(how death)) local :slave victim)
+    `(fn [i o] (write "started" o) (.flush o) (.readline i) ~(how death)) local :slave victim)
         took (- (time.monotonic) start))
   (assert (isinstance error SlaveLost) (repr error))
   (assert (< took NOTICED) took))
@@ -336,6 +338,7 @@
     (dies-in-mid-task tmp-path "listen" host port (ends-with '(while True (abs 1))))
     (with [master (Master)]
       (.listen master :host host :port port)
+      (await-slaves master 1)
       (assert (= (see-the-end master) "Interrupted")))))
 
 

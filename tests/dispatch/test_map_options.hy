@@ -53,7 +53,7 @@ results, results one by one in order."
 
 (defn [(pytest.mark.parametrize "call" LAZY)] test-what-is-there-in-time-is-given-first [master gate call]
   (setv path (gate "never")
-        results ((get LAZY call) master AT-GATES [1 2 path] :chunk-size 1 :timeout 1))
+        results ((get LAZY call) master AT-GATES [1 2 path] :chunk-size 1 :timeout 3))
   (holds (sorted (islice results 2)) [1 2])
   (with [raised (pytest.raises TaskTimeout)]
     (next results))

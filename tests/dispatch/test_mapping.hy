@@ -20,7 +20,7 @@ and how much of the items they have in hand."
   dpfw.dispatch.flow [AHEAD]
   dpfw.dispatch.pace [MOST-FIRST]
   tests.helpers [begin holds message outcome until]
-  tests.processes [error-of idle-slaves launched run-task WAIT])
+  tests.processes [error-of idle-slaves launched pausing run-task WAIT])
 
 (setv
   SLAVES 2
@@ -644,7 +644,8 @@ and how much of the items they have in hand."
 ;; * Slaves that come and go
 
 (defn test-a-slave-that-is-lost-ends-the-call []
-  (with [[master slaves] (launched 2)]
+  (with [_ (pausing 3600)
+         [master slaves] (launched 2)]
     (setv error (error-of (fn []
       (.map master '(fn [x] (when (= x 5) (import os) (os._exit 3)) x) (range 40) :chunk-size 2))))
     (assert (isinstance error SlaveLost) (repr error))
@@ -654,7 +655,8 @@ and how much of the items they have in hand."
 
 (defn test-a-chunk-whose-slave-is-lost-may-run-again [tmp-path]
   (setv marker (str (/ tmp-path "died")))
-  (with [[master slaves] (launched 2)]
+  (with [_ (pausing 3600)
+         [master slaves] (launched 2)]
     (holds
       (.map master
         `(fn [x]

@@ -6,10 +6,11 @@ ever: every promise ends, no slave stays busy, and places are filled."
   os
   signal
   socket
+  unittest.mock [patch]
   pytest
   dpfw.launch [dpfw-launch]
   dpfw.master [Master]
-  dpfw.dispatch [network]
+  dpfw.dispatch [network output]
   dpfw.net [threads]
   dpfw.net.handshake [dial-handshake new-session]
   dpfw.net.wire [Connection]
@@ -84,7 +85,7 @@ ever: every promise ends, no slave stays busy, and places are filled."
 
 (defn test-what-remotes-print-is-shown [master]
   (setv lines [])
-  (with [_ (no-threads)]
+  (with [_ (no-threads)  _ (patch.object output "SETTLE" WAIT)]
     (for [n (range 3)]
       (run-task master `(fn [i o] (print ~n)) :output (fn [slave stream line] (.append lines line)))))
   (holds lines ["0" "1" "2"]))

@@ -32,6 +32,11 @@ the user wants it."
   (yield master)
   (setv master.output True))
 
+(defn [(pytest.fixture :autouse True)] shown-in-time []
+  "Results have all the time to wait for what is shown before them."
+  (with [_ (patch.object output "SETTLE" WAIT)]
+    (yield)))
+
 (defn [pytest.fixture] patiently []
   "Equal lines have all the time to be folded."
   (with [_ (patch.object output "WINDOW" WAIT)]

@@ -320,7 +320,9 @@ m.dpfw_slaves()
 
 (defn test-local-procedures-that-hold-all-slaves-and-wait-are-told-of [caplog]
   (with [[master _] (launched 2)]
+    (setv both (threading.Barrier 2 :timeout WAIT))
     (defn local [i o]
+      (.wait both)
       (.map master 'abs [1 2 3]))
     (setv promises (lfor  _ (range 2)  (.make-task master '(fn [i o] (read i)) local)))
     (until (fn [] (in "every slave is held by a local procedure" caplog.text)))

@@ -144,7 +144,9 @@
   (holds (len (.slaves mortal)) 4))
 
 (defn test-without-retries-a-head-that-dies-is-a-lost-slave [mortal]
-  (setv results (mapping mortal))
+  ; Each has some in hand for long enough.
+  (setv results (.imap mortal '(fn [x] (hy.I.time.sleep (if x 0.2 0)) x) (range 40) :chunk-size 1))
+  (holds (next results) 0)
   (.kill mortal (head mortal))
   (with [_ (pytest.raises SlaveLost :match "^items [0-9]+ to [0-9]+: the slave .* was lost")]
     (list results)))
@@ -160,7 +162,7 @@
                     (with [f (open ~path "a")]
                       (.write f "stopped\n"))))))
   (with [_ (pytest.raises TaskTimeout)]
-    (.map master slow (range 4) :chunk-size 1 :timeout 1))
+    (.map master slow (range 4) :chunk-size 1 :timeout 5))
   (until (fn [] (= 4 (.count (.read-text (/ tmp-path "began")) "stopped")))))
 
 (defn test-what-leaves-print-comes-up [mortal]

@@ -3,6 +3,7 @@
 (import
   contextlib [contextmanager]
   os
+  select
   subprocess
   sys
   threading
@@ -79,6 +80,7 @@
 (defn test-nor-does-that-keep-the-task-of-an-engine-from-its-end [monkeypatch]
   (with [devnull (open os.devnull "w")  process (babbler)]
     (monkeypatch.setattr sys "stderr" devnull)
+    (assert (get (select.select [process.stderr] [] [] WAIT) 0))
     (holds (outcome (begin keeper.attend process (fn [] "no"))) (* ["y"] KEPT))
     (holds process.returncode -15)))
 

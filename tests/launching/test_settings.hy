@@ -68,7 +68,7 @@
 (defn test-after-its-lifetime-another-comes []
   (with [_ (pausing 0.001)
          master (Master)]
-    (setv [slave] (dpfw-launch 1 master :lifetime "0.1s"))
+    (setv [slave] (dpfw-launch 1 master :lifetime "2s"))
     (await-so master (fn [] slave.lost))
     (assert (!= (run-task master '(fn [i o] (import os) (os.getpid)) :retries 5) slave.process.pid))))
 
