@@ -10,7 +10,7 @@
   dpfw.net.addresses [format-address]
   dpfw.task.ports [read-result]
   tests.helpers [begin outcome]
-  tests.processes [await-slaves error-of launched run-task slave-process slave-server WAIT])
+  tests.processes [await-slaves error-of launched pausing run-task slave-process slave-server WAIT])
 
 (setv PID '(fn [i o] (import os) (os.getpid)))
 
@@ -152,7 +152,8 @@
     (assert (= (run-task master PID) process.pid))))
 
 (defn test-a-slave-that-dies-is-lost-with-its-task-and-the-others-go-on []
-  (with [[master slaves] (launched 2)]
+  (with [_ (pausing 3600)
+         [master slaves] (launched 2)]
     (setv [a b] slaves
           lost (.make-task master '(fn [i o] (import os) (os._exit 9)) read-result a)
           after (.make-task master '(fn [i o] 1) read-result a)

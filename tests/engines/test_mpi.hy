@@ -57,7 +57,7 @@
 
 (defn test-its-own-sigterm-drains-as-long-as-it-waits [master tmp-path]
   ; It waits so long before the SIGTERM, and before the SIGKILL.
-  (with [process (mpirun tmp-path 1 "--mca" "odls_base_sigkill_timeout" "2" "--" "--connect" master.where)]
+  (with [process (mpirun tmp-path 1 "--mca" "odls_base_sigkill_timeout" "4" "--" "--connect" master.where)]
     (await-slaves master 1)
     (setv [slave] (.slaves master))
     (with [promise (held master slave)]

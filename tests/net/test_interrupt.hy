@@ -417,7 +417,11 @@
     (.set started)
     (time.sleep (* 2 WAIT)))
   (with [_ (.on-duty guard)]
-    (begin (fn [] (.wait started WAIT) (time.sleep 0.05) (.interrupt guard)))
+    (begin (fn []
+      (.wait started WAIT)
+      (.interrupt guard)
+      ; What comes just before a wait does not wake.
+      (until (fn [] (.remind guard) (not guard.running)))))
     (with [_ (pytest.raises Interrupted)]
       (.run guard procedure)))
   (setv took (- (time.monotonic) start))

@@ -59,7 +59,7 @@ nothing of theirs stays."
     (holds (.get node.guests :timeout WAIT) guest.session)
     (.retire guest connection))
   (setv took (- (time.monotonic) start))
-  (assert (< took 3) f"it took {took} s"))
+  (assert (< took 9) f"it took {took} s"))
 
 (defn descriptors []
   (len (os.listdir "/dev/fd")))
@@ -90,6 +90,7 @@ nothing of theirs stays."
   (check-honest node)
   (until (fn [] (not node.connections)))
   (until (fn [] (<= (descriptors) (+ before 2))))  ; the reactor's pair
+  (until (fn [] (>= (len caplog.records) 10)))
   (check-quiet caplog)
   (holds (len caplog.records) 10))
 
@@ -106,7 +107,7 @@ nothing of theirs stays."
   (check-quiet caplog))
 
 (defn test-fifty-who-say-nothing-hold-nobody-up [node caplog monkeypatch]
-  (monkeypatch.setattr dpfw.net.handshake "DEADLINE" 1)
+  (monkeypatch.setattr dpfw.net.handshake "DEADLINE" 5)
   (check-honest node)
   (setv before (descriptors))
   (with [stack (ExitStack)]
@@ -253,7 +254,7 @@ nothing of theirs stays."
     (setv start (time.monotonic))
     (.close node)
     (setv took (- (time.monotonic) start))
-    (assert (< took 3) f"it took {took} s")
+    (assert (< took 9) f"it took {took} s")
     (holds (all-from silent) b"")
     (with [_ (pytest.raises WireError)]
       (.receive-header connection)))

@@ -283,9 +283,9 @@ Nothing is lost by that, and nothing runs twice."
     (holds (lfor  p (cut promises 3 None)  (.done p)) [False False])))
 
 (defn test-after-its-lifetime-it-leaves []
-  (with [[process host port] (slave-server "--lifetime" "0.5s" #* QUIET)]
+  (with [[process host port] (slave-server "--lifetime" "2s" #* QUIET)]
     (ends-well process))
-  (with [[master process slave] (dialling "--lifetime" "0.1s")]
+  (with [[master process slave] (dialling "--lifetime" "2s")]
     (ends-well process)))
 
 (defn test-durations []
@@ -318,7 +318,7 @@ Nothing is lost by that, and nothing runs twice."
     (ends-well process)))
 
 (defn test-a-master-that-does-not-hang-up-keeps-nobody [monkeypatch]
-  (monkeypatch.setattr session "PATIENCE" 0.2)
+  (monkeypatch.setattr session "PATIENCE" 2)
   (with [reactor (reacting)  [master served] (serving reactor)]
     (setv served.connection.about (own-about))
     (.leave served)

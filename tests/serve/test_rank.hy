@@ -135,7 +135,7 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
 (defn test-with-a-wait-it-dials-again-for-so-long []
   (with [master (Master)]
     (setv [host port] (.listen master :host "127.0.0.1"))
-    (with [process (slave-process "--connect" f"{host}:{port}" "--wait" "1s")]
+    (with [process (slave-process "--connect" f"{host}:{port}" "--wait" "5s")]
       (setv id (. (.get-slave master) id))
       (.close master)
       (with [other (Master)]
@@ -143,7 +143,7 @@ What these really do, `tests/engines` shows; here is what they leave in the envi
         (holds (. (.get-slave other) id) id))
       (setv [status out err] (ended process))
       (holds [status out] [1 ""])
-      (assert (.endswith err "; tried for 1 seconds\n") err)
+      (assert (.endswith err "; tried for 5 seconds\n") err)
       (assert (in f"dpfw-slave: nothing listens on {host}:{port}" err) err))))
 
 (defn [(pytest.mark.parametrize #("arguments" "says") [

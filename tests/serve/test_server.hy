@@ -74,7 +74,7 @@
 (defn [(pytest.mark.parametrize "name" OTHERS)]
   test-a-slave-dials-again-whoever-answers-in-its-master-s-place [monkeypatch name]
   (when (= name "silence")
-    (.setattr monkeypatch "dpfw.net.handshake.DEADLINE" 0.2))
+    (.setattr monkeypatch "dpfw.net.handshake.DEADLINE" 1))
   (with [[listener serving] (dialling)]
     (for [_ (range 3)]
       (with [sock (called listener)]
