@@ -111,9 +111,9 @@ the slave serves the next task as soon as the remote has stopped."
   "a wait for a process"
     #((started-then '(import subprocess) '(subprocess.run ["sleep" "1000"])) waits-for-the-result)})
 
-(defn time-is-over [master slave promise]
+(defn time-is-over [master promise]
   "As its timer does, when the test knows how far the task is."
-  (.expire master.network promise.task slave.session))
+  (.expire master.network promise.task promise.task.session))
 
 (defn stops [server thread remote local how]
   "Stop a task, and see how its promise ends; then run the next on that slave."
@@ -131,7 +131,7 @@ the slave serves the next task as soon as the remote has stopped."
     (setv start (time.monotonic))
     (if (= how "cancel")
       (assert (.cancel promise))
-      (time-is-over master slave promise))
+      (time-is-over master promise))
     (setv error (try
       (.result promise WAIT)
       (except [e [Exception CancelledError]] e))
@@ -172,7 +172,6 @@ the slave serves the next task as soon as the remote has stopped."
 (defn [(pytest.mark.parametrize "thread" [on-main-thread in-another-thread])]
   test-a-remote-hears-of-it-and-may-clean-up [server thread]
   (with [master (thread server)]
-    (setv [slave] (.slaves master))
     (for [n (range 3)]  ; each time, that is
       (setv started (threading.Event))
       (defn local [i o]
@@ -192,7 +191,7 @@ the slave serves the next task as soon as the remote has stopped."
               (setv (get (dpfw-slave-ht) "cleaned up") ~n))))
         local :timeout WAIT))
       (assert (.wait started WAIT))
-      (time-is-over master slave promise)
+      (time-is-over master promise)
       (setv error (.exception promise WAIT))
       (assert (isinstance error TaskTimeout) (repr error))
       (setv got (run-task master
@@ -202,7 +201,6 @@ the slave serves the next task as soon as the remote has stopped."
 (defn test-the-local-procedure-hears-of-it [server]
   (with [master (connected server)]
     (setv heard []
-          [slave] (.slaves master)
           started (threading.Event)
           ended (threading.Event))
     (defn local [i o]
@@ -216,7 +214,7 @@ the slave serves the next task as soon as the remote has stopped."
           (.set ended))))
     (setv promise (.make-task master (started-then '(while True (abs 1))) local :timeout WAIT))
     (assert (.wait started WAIT))
-    (time-is-over master slave promise)
+    (time-is-over master promise)
     (setv error (.exception promise WAIT))
     (assert (isinstance error TaskTimeout) (repr error))
     (assert (.wait ended WAIT))

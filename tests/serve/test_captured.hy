@@ -65,7 +65,8 @@
     ; And after it the next one's.
     (with [[one lines] (in-main-thread server)]
       (while (not-in "child" lines)
-        (run-task one CHILD)))))
+        (run-task one CHILD))
+      (holds (cut lines -2 None) ["print" "child"]))))
 
 (defn test-two-masters-see-each-their-own []
   (setv remote '(do
